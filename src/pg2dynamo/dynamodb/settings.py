@@ -1,0 +1,22 @@
+"""How DynamoDB is reached: plain values that travel to worker processes; credentials never do.
+
+Endpoint, profile and credentials come from the AWS SDK's own configuration in each process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSettings:
+    """Settings of all calls to DynamoDB.
+
+    `request_timeout_seconds` bounds one HTTP request; a request that outlives it is closed and sent again.
+    `give_up_seconds` bounds how long one request is retried without success before the run ends with an error.
+    """
+
+    region: str | None = None
+    in_flight: int = 16
+    request_timeout_seconds: float = 10.0
+    give_up_seconds: float = 120.0

@@ -1,0 +1,56 @@
+"""The values that verification compares, whichever side they come from.
+
+Both ways of reading, binary rows from PostgreSQL and decoded items from DynamoDB, give for each column one of:
+
+| kind | value |
+|---|---|
+| TEXT, UUID, OUTPUT | `str` |
+| INTEGER | `int` |
+| NUMERIC, FLOAT4, FLOAT8 | `Decimal`, finite; a float as its shortest round-trip text, so that 1 ulp shows |
+| BOOLEAN | `bool` |
+| BYTEA | `bytes` |
+| DATE | `int` days since 2000-01-01, or `Endless` |
+| TIME | `int` microseconds since midnight |
+| TIMETZ | `tuple` (microseconds, seconds west of UTC) |
+| TIMESTAMP, TIMESTAMPTZ | `int` microseconds since 2000-01-01 (UTC), or `Endless` |
+| INTERVAL | `tuple` (months, days, microseconds): `'1 mon'` is not `'30 days'`; or `Endless` |
+| JSON, JSONB | `Json(value)`, of dict, list, str, Decimal, bool and None |
+| ARRAY | `list`, nested by dimension; `Bounded(bounds, list)` when a lower bound is not 1 |
+
+NULL is `None` inside arrays and JSON; at the top level a NULL column is `None`, and is an absent attribute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import TypeAlias
+
+
+class Endless(Enum):
+    """PostgreSQL's infinite dates, timestamps and intervals."""
+
+    PAST = "-infinity"
+    FUTURE = "infinity"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """An array whose lower bounds are not all 1, e.g. bounds `[0:2]`."""
+
+    bounds: str
+    elements: list[Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A JSON document: kept apart from the other values, so that JSON null is not NULL."""
+
+    value: JsonValue
+
+
+JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | Decimal | bool | None"
+Value: TypeAlias = (
+    "str | int | bool | bytes | Decimal | Endless | Bounded | Json | tuple[int, ...] | list[Value] | None"
+)

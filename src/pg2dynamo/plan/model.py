@@ -1,0 +1,186 @@
+"""The plan: which table becomes which item, and which column becomes which secret.
+
+Immutable, checked when built. It holds references to secrets (`env:NAME`), never secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from pg2dynamo.mapping.table import TableName
+
+RESERVED_SCHEMAS = ("pg_catalog", "information_schema")
+
+
+def _reference(text: str) -> str:
+    if re.fullmatch(r"(optional-)?env:[A-Za-z_][A-Za-z0-9_]*", text) is None:
+        raise ValueError(
+            "write the name of an environment variable as env:NAME (optional-env:NAME when it may be unset)"
+        )
+    return text
+
+
+def _dsn(text: str) -> str:
+    if text.startswith("env:"):
+        return _reference(text)
+    if re.search(r"://[^/@\s]*:[^/@\s]+@", text) or re.search(r"\bpassword\s*=", text, re.IGNORECASE):
+        raise ValueError("a plan must not hold a password: write env:DATABASE_URL and set that variable")
+    return text
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
+Dsn = Annotated[str, AfterValidator(_dsn)]
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Source(Frozen):
+    """Where the rows are. `dsn`: a libpq connection string without password, or `env:NAME`."""
+
+    dsn: Dsn = "env:DATABASE_URL"
+
+
+class Target(Frozen):
+    """Where the items go. Region, endpoints and profile default to the AWS SDK's own configuration."""
+
+    region: str | None = None
+    control_table: str = "pg2dynamo-control"
+    point_in_time_recovery: bool = True
+    deletion_protection: bool = True
+
+
+class Key(Frozen):
+    """The attributes that are the table's key."""
+
+    hash: str
+    range: str | None = None
+
+
+class Index(Frozen):
+    """A global secondary index with projection ALL."""
+
+    name: str
+    hash: str
+    range: str | None = None
+
+
+class AttributeRule(Frozen):
+    """An attribute computed in SQL, and the SQL that gives the column of the same name back."""
+
+    sql: str
+    back: str | None = None
+
+
+class TablePlan(Frozen):
+    """One table and the items that its rows become. Every column becomes the attribute of its name."""
+
+    from_: str = Field(alias="from")
+    to: str
+    key: Key
+    indexes: tuple[Index, ...] = ()
+    attributes: dict[str, AttributeRule] = Field(default_factory=dict)
+
+    @property
+    def source(self) -> TableName:
+        """The source table; a name without schema is in `public`."""
+        return parse_table_name(self.from_)
+
+
+class Decrypt(Frozen):
+    """How ciphertext is decrypted: the format, and references to its keys, newest first."""
+
+    format: Literal["fernet", "plaintext"] = "fernet"
+    keys: tuple[Reference, ...] = ()
+
+    @model_validator(mode="after")
+    def _keys_are_there(self) -> Decrypt:
+        if self.format != "plaintext" and not self.keys:
+            raise ValueError(f"format {self.format} needs keys, e.g. keys: [env:CREDENTIAL_KEY]")
+        return self
+
+
+class SecretPlan(Frozen):
+    """Rows of credentials and the secrets that they become.
+
+    `name` is a template over columns. Rows of one name are versions of one secret, ordered by `newest_by`
+    and then by primary key; the last is current. The secret's value is the decrypted text itself, or, when
+    `plaintext` names a field, a JSON object of the columns in `fields` with the decrypted JSON in that field.
+    """
+
+    from_: str = Field(alias="from")
+    name: str
+    ciphertext: str
+    decrypt: Decrypt
+    newest_by: str
+    fields: tuple[str, ...] = ()
+    plaintext: str | None = None
+    kms_key: str | None = None
+
+    @property
+    def source(self) -> TableName:
+        """The source table; a name without schema is in `public`."""
+        return parse_table_name(self.from_)
+
+    @property
+    def name_columns(self) -> tuple[str, ...]:
+        """The columns that the name's template uses, in order."""
+        return tuple(re.findall(r"\{([^{}]+)\}", self.name))
+
+    @property
+    def name_prefix(self) -> str:
+        """What every secret's name begins with: the template up to its first column."""
+        return self.name.partition("{")[0]
+
+    @model_validator(mode="after")
+    def _template_names_a_column(self) -> SecretPlan:
+        if not self.name_columns:
+            raise ValueError("the name needs a column, e.g. app/account/{account_id}")
+        if self.fields and self.plaintext is None:
+            raise ValueError("fields need `plaintext`: the field that holds the decrypted value")
+        return self
+
+
+class Plan(Frozen):
+    """A whole migration."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    source: Source = Field(default_factory=Source)
+    target: Target = Field(default_factory=Target)
+    tables: tuple[TablePlan, ...] = ()
+    secrets: tuple[SecretPlan, ...] = ()
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> Plan:
+        _refuse_repeats("from", [str(t.source) for t in self.tables] + [str(s.source) for s in self.secrets])
+        _refuse_repeats("to", [t.to for t in self.tables])
+        if self.target.control_table in [t.to for t in self.tables]:
+            raise ValueError(f"{self.target.control_table} is the control table: it cannot hold items too")
+        return self
+
+
+def _refuse_repeats(key: str, names: list[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{key}: {', '.join(repeated)} stands more than once")
+
+
+def parse_table_name(text: str) -> TableName:
+    """Split `schema.table`; parts may be double-quoted. Without a schema it is `public`.
+
+    Raises ValueError when it is neither.
+    """
+    part = r'"((?:[^"]|"")+)"|([^".]+)'
+    match = re.fullmatch(rf"(?:(?:{part})\.)?(?:{part})", text)
+    if match is None:
+        raise ValueError(f"{text} is not a table name: write schema.table")
+    quoted_schema, schema, quoted_name, name = match.groups()
+    return TableName(_unquote(quoted_schema, schema) or "public", _unquote(quoted_name, name))
+
+
+def _unquote(quoted: str | None, plain: str | None) -> str:
+    return quoted.replace('""', '"') if quoted else plain or ""
