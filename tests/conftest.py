@@ -8,18 +8,27 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from pg2dynamo.local import process
-from pg2dynamo.local.aws import AwsStack, start_ministack, start_moto
+from pg2dynamo.local.aws import AwsServer, AwsStack, start_ministack, start_moto
+from pg2dynamo.local.dynamodb_local import (
+    default_cache,
+    ensure_dynamodb_local,
+    start_dynamodb_local,
+    why_unavailable,
+)
 from pg2dynamo.local.postgres import THROWAWAY, PostgresServer, debian_binaries, start_postgres, wheel_binaries
+from pg2dynamo.local.process import LocalServerError
 
 POSTGRES_SERVERS = ("pg18-wheel", "pg15-debian")
-AWS_STACKS = ("stand-in",)
+AWS_STACKS = ("stand-in", "dynamodb-local")
+REQUIRE_ALL = "PG2DYNAMO_TEST_REQUIRE_ALL"
+"""Set to 1, what this machine lacks fails the tests that need it instead of skipping them."""
 
 
 class Stoppable(Protocol):
@@ -28,6 +37,8 @@ class Stoppable(Protocol):
     def stop(self) -> None:
         """End it."""
 
+
+_not_run: set[str] = set()
 
 Server = TypeVar("Server", bound=Stoppable)
 
@@ -57,14 +68,24 @@ class Servers:
         """Return the PostgreSQL server `name`; skip the test when this machine lacks it."""
         binaries = wheel_binaries() if name == "pg18-wheel" else _debian_15()
         if binaries is None:
-            pytest.skip("PostgreSQL 15 (Debian package postgresql-15) is not installed")
+            lacking("PostgreSQL 15 needs Debian's package postgresql-15")
         return self._once(name, lambda folder: start_postgres(folder, binaries=binaries, settings=THROWAWAY))
 
     def aws(self, name: str) -> AwsStack:
         """Return the AWS stack `name`; skip the test when this machine lacks it."""
         ministack = self._once("ministack", start_ministack)
         moto = self._once("moto", start_moto)
-        return AwsStack.of(ministack, moto)
+        return AwsStack.of(ministack, moto, self._dynamodb_local() if name == "dynamodb-local" else None)
+
+    def _dynamodb_local(self) -> AwsServer:
+        cache = default_cache()
+        try:
+            libraries = ensure_dynamodb_local(cache)
+        except LocalServerError as error:
+            lacking(f"DynamoDB Local could not be fetched: {error}")
+        if libraries is None:
+            lacking(why_unavailable(cache) or "DynamoDB Local is not here")
+        return self._once("dynamodb-local", lambda folder: start_dynamodb_local(folder, libraries))
 
     def _once(self, name: str, start: Callable[[Path], Server]) -> Server:
         if name not in self._running:
@@ -77,6 +98,20 @@ class Servers:
     def stop(self) -> None:
         """End all that was started."""
         self._stops.close()
+
+
+def lacking(reason: str) -> NoReturn:
+    """Skip the test for want of a part that this machine has not; fail it where everything is required."""
+    if os.environ.get(REQUIRE_ALL) == "1":
+        pytest.fail(reason)
+    _not_run.add(reason)
+    pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what this machine lacked, so that a passing run cannot be mistaken for a whole one."""
+    for reason in sorted(_not_run):
+        terminalreporter.write_line(f"Not run here: {reason}.", yellow=True)
 
 
 def _debian_15() -> Path | None:
