@@ -1,0 +1,1 @@
+"""The onboarding service's PostgreSQL schema, written once."""

@@ -1,0 +1,105 @@
+"""The command `onboarding`: make the schema, fill it, and show the whole migration on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Annotated
+
+import psycopg
+import typer
+from cryptography.fernet import Fernet
+
+from onboarding.database.schema import create_schema, statements
+from onboarding.seed import DEFAULT_ACCOUNTS, DEFAULT_SEED, CredentialKeys, NotEmpty, SeedReport, fill
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Dsn = Annotated[str, typer.Option(envvar="DATABASE_URL", show_envvar=True, help="The database, empty.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+class Failure(Exception):
+    """What the user must know; shown without a traceback, exit code 1."""
+
+
+@app.command()
+def schema(
+    dsn: Annotated[
+        str | None, typer.Option(envvar="DATABASE_URL", help="Create it there instead of printing it.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--print", help="Print the DDL only.")] = False,
+) -> None:
+    """Create the seven tables, or print their DDL.
+
+    Example: onboarding schema --print | psql "$DATABASE_URL"
+    """
+    if show or dsn is None:
+        typer.echo(";\n\n".join(statements()) + ";")
+        return
+    create_schema(dsn)
+    typer.echo("The onboarding schema is there.", err=True)
+
+
+@app.command()
+def key() -> None:
+    """Print a new Fernet key, for CREDENTIAL_KEY.
+
+    Example: export CREDENTIAL_KEY="$(onboarding key)"
+    """
+    typer.echo(Fernet.generate_key().decode())
+
+
+@app.command()
+def seed(
+    dsn: Dsn,
+    accounts: Annotated[
+        int, typer.Option(min=1, help="How many accounts; about 12 rows come with each.")
+    ] = DEFAULT_ACCOUNTS,
+    number: Annotated[int, typer.Option("--seed", help="The same seed and keys give the same rows.")] = DEFAULT_SEED,
+    as_json: AsJson = False,
+) -> None:
+    """Create the schema and fill it. CREDENTIAL_KEY and CREDENTIAL_KEY_OLD are the Fernet keys in use.
+
+    Example: onboarding seed --dsn postgresql://localhost/onboarding --accounts 4000
+    """
+    report = fill(dsn, _keys(), accounts=accounts, seed=number)
+    typer.echo(json.dumps(report.as_json()) if as_json else _tell(report))
+
+
+def _keys() -> CredentialKeys:
+    current, old = os.environ.get("CREDENTIAL_KEY"), os.environ.get("CREDENTIAL_KEY_OLD")
+    if not current or not old:
+        raise Failure("Set CREDENTIAL_KEY and CREDENTIAL_KEY_OLD: `onboarding key` makes one.")
+    keys = CredentialKeys(current, old)
+    try:
+        keys.check()
+    except ValueError:
+        raise Failure("CREDENTIAL_KEY or CREDENTIAL_KEY_OLD is no Fernet key: `onboarding key` makes one.") from None
+    return keys
+
+
+def _tell(report: SeedReport) -> str:
+    lines = [f"{count:>10,}  {table}" for table, count in report.tables.items()]
+    secrets = report.secrets
+    return "\n".join(
+        [
+            *lines,
+            f"{sum(report.tables.values()):>10,}  rows",
+            f"Of {secrets.rows:,} credentials {secrets.refused} cannot be decrypted (on purpose); "
+            f"{secrets.current:,} are the newest of their account, {secrets.older:,} are older.",
+        ]
+    )
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is one line on standard error."""
+    try:
+        app()
+    except (Failure, NotEmpty) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except psycopg.OperationalError as error:
+        typer.echo(f"error: PostgreSQL cannot be reached: {str(error).splitlines()[0]}", err=True)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""How the onboarding service keeps credentials."""
