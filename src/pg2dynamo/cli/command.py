@@ -1,0 +1,93 @@
+"""What all commands share: options, the one place where errors become exit codes, results to standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, Protocol, TypeVar
+
+import orjson
+import typer
+from rich.console import Console
+
+from pg2dynamo.cli.progress import progress_for
+from pg2dynamo.errors import Pg2DynamoError, PlanError
+from pg2dynamo.migration.progress import Progress
+from pg2dynamo.plan.load import load_plan
+from pg2dynamo.plan.model import Plan
+
+DONE, FAILED, USAGE, DIFFERENT = 0, 1, 2, 3
+
+PlanOption = Annotated[Path, typer.Option("--plan", help="The plan file.", show_default=True)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object; narration goes to standard error.")]
+ProcessesOption = Annotated[
+    int | None, typer.Option("--processes", min=0, help="Worker processes; 0 works in this one.  [default: one a core]")
+]
+MaxDeletesOption = Annotated[
+    int | None,
+    typer.Option("--max-deletes", min=0, help="Items or secrets one run may delete.  [default: 10 %, at least 100]"),
+]
+ExpectRefusedOption = Annotated[
+    int, typer.Option("--expect-refused", min=0, help="Credentials known not to decrypt; more of them is a failure.")
+]
+
+DEFAULT_PLAN = Path("plan.yaml")
+
+
+class Report(Protocol):
+    """What every use case returns."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+
+
+R = TypeVar("R", bound=Report)
+
+
+def run(
+    call: Callable[[Plan, Progress], R],
+    *,
+    plan: Path,
+    as_json: bool,
+    show: Callable[[R, Console], None],
+    exit_code: Callable[[R], int],
+) -> NoReturn:
+    """Load the plan, make the call, show its report, and exit; errors become a message and an exit code."""
+
+    def work() -> int:
+        with progress_for(sys.stderr) as progress:
+            report = call(load_plan(plan, os.environ), progress)
+        if as_json:
+            print_json(report.as_json())
+        else:
+            show(report, Console(highlight=False, soft_wrap=True))
+        return exit_code(report)
+
+    bounded(work, as_json=as_json)
+
+
+def bounded(work: Callable[[], int], *, as_json: bool) -> NoReturn:
+    """Do the work and exit with the code it returns, or with that of the error it raises."""
+    try:
+        code = work()
+    except Pg2DynamoError as error:
+        _tell(error, as_json)
+        code = USAGE if isinstance(error, PlanError) else FAILED
+    except KeyboardInterrupt:
+        print("Stopped. Run the same command again to go on.", file=sys.stderr)  # noqa: T201
+        code = FAILED
+    raise typer.Exit(code)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one JSON object on a line of standard output."""
+    print(orjson.dumps(value).decode())  # noqa: T201
+
+
+def _tell(error: Pg2DynamoError, as_json: bool) -> None:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+    if as_json:
+        kind, message, remedy = type(error).__name__, error.message, error.remedy
+        print_json({"ok": False, "error": {"kind": kind, "message": message, "remedy": remedy}})

@@ -1,0 +1,72 @@
+"""pg2dynamo copy."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pg2dynamo.cli.command import (
+    DEFAULT_PLAN,
+    DONE,
+    FAILED,
+    ExpectRefusedOption,
+    JsonOption,
+    MaxDeletesOption,
+    PlanOption,
+    ProcessesOption,
+    run,
+)
+from pg2dynamo.migration.copy import CopyOptions
+from pg2dynamo.migration.copy import copy as copy_plan
+from pg2dynamo.migration.copy_report import CopyReport
+
+
+def copy(
+    plan: PlanOption = DEFAULT_PLAN,
+    as_json: JsonOption = False,
+    processes: ProcessesOption = None,
+    max_deletes: MaxDeletesOption = None,
+    expect_refused: ExpectRefusedOption = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Allow a first copy into a non-empty table.")] = False,
+) -> None:
+    """Copy rows to items and credentials to secrets, under one consistent snapshot.
+
+    Stopped at any moment, it goes on where it was when it is run again; run again after it was done, it brings
+    the target up to the source as it is then, and changes nothing when nothing changed. Exit code 1 when rows
+    are in quarantine or more credentials than expected were refused.
+    """
+    options = CopyOptions(processes, max_deletes, expect_refused, overwrite)
+    run(
+        lambda loaded, progress: copy_plan(loaded, os.environ, options, progress),
+        plan=plan,
+        as_json=as_json,
+        show=show_copy,
+        exit_code=lambda report: DONE if report.ok else FAILED,
+    )
+
+
+def show_copy(report: CopyReport, console: Console) -> None:
+    """Print what was copied, and what was not and why."""
+    table = Table("table", *_right("rows", "items", "quarantined", "written now", "deleted now"), title="Copied")
+    for name, counts in report.tables.items():
+        values = (counts.rows, counts.items, counts.quarantined, counts.written, counts.deleted)
+        table.add_row(name, *(f"{value:,}" for value in values))
+    console.print(table)
+    secrets = report.secrets
+    if secrets.get("rows"):
+        console.print(
+            f"Credentials: {secrets['rows']:,} rows: {secrets['current']:,} current, {secrets['older']:,} older "
+            f"versions, {secrets['refused']:,} refused."
+        )
+    position = report.snapshot
+    console.print(f"The target equals snapshot {position['snapshot']}, taken {position['taken_at']}.")
+    if report.quarantined:
+        console.print(f"Complete with {report.quarantined:,} rows in quarantine: see `pg2dynamo status`.")
+
+
+def _right(*names: str) -> list[str]:
+    return list(names)

@@ -1,0 +1,324 @@
+"""Copy everything under one consistent snapshot: rows to items, credentials to secrets; again or go on, as needed.
+
+The whole story is in `copy`. One run at a time, by a lease; a segment is journaled when all its items have been
+answered for; a run that is repeated brings the target to its own, newer snapshot.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from pg2dynamo import faults
+from pg2dynamo.dynamodb.client import dynamodb_client
+from pg2dynamo.dynamodb.journal import Journal, SegmentRecord, TableRecord
+from pg2dynamo.dynamodb.lease import Lease
+from pg2dynamo.dynamodb.settings import TargetSettings
+from pg2dynamo.dynamodb.tables import (
+    DescribedTable,
+    is_empty,
+    require_shape,
+    shape_differences,
+    table_shape,
+    unwritable,
+    wait_until_active,
+)
+from pg2dynamo.dynamodb.writer import BatchWriter
+from pg2dynamo.errors import MassDeletion, TargetRejected
+from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.migration.copy_report import CopyReport, TableCounts
+from pg2dynamo.migration.copy_secrets import copy_all_secrets
+from pg2dynamo.migration.copy_segment import CopyJob, SegmentResult, SegmentTask, close_session, copy_segment
+from pg2dynamo.migration.progress import Progress, Silent
+from pg2dynamo.migration.quarantine import retry_quarantined
+from pg2dynamo.migration.reconcile import ReconcileTask, find_vanished
+from pg2dynamo.migration.resume import SegmentDecision, decide_segments, decide_table, deletions_allowed
+from pg2dynamo.migration.run import recorded_run
+from pg2dynamo.migration.source import compile_plan, open_source, source_dsn, source_tables
+from pg2dynamo.migration.target import open_journal, target_settings
+from pg2dynamo.migration.workers import Workers
+from pg2dynamo.plan.model import Plan
+from pg2dynamo.postgres.segments import BLOCKS_PER_SEGMENT, plan_segments
+from pg2dynamo.postgres.snapshot import SnapshotOwner, adopt_snapshot, hold_snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOptions:
+    """How `copy` works.
+
+    `processes`: 0 copies in this process; None takes one a core. `max_deletes` replaces the bound on items
+    deleted because their rows are gone. `expect_refused` credentials are known not to decrypt. `overwrite`
+    allows a first copy into a table that holds items already.
+    """
+
+    processes: int | None = None
+    max_deletes: int | None = None
+    expect_refused: int = 0
+    overwrite: bool = False
+    blocks_per_segment: int = BLOCKS_PER_SEGMENT
+
+
+@dataclass(slots=True)
+class TableRun:
+    """One table in this run: what is to do, and what has been done."""
+
+    job: CopyJob
+    record: TableRecord
+    segments: list[SegmentDecision]
+    reconcile: bool
+    counts: TableCounts = field(default_factory=TableCounts)
+
+    @property
+    def name(self) -> str:
+        """The source table."""
+        return str(self.job.mapping.source)
+
+
+def copy(
+    plan: Plan, environ: Mapping[str, str], options: CopyOptions | None = None, progress: Progress | None = None
+) -> CopyReport:
+    """Copy the plan's tables and credentials, or bring an earlier copy up to now; return what was done.
+
+    Idempotent and resumable at any point: run it again after whatever ended it. Durable when it returns. At
+    its end the target equals one snapshot of the source, which the report names; rows and credentials that the
+    target cannot hold are in quarantine and counted. Raises the branches of Pg2DynamoError; RunnerActive when
+    another run works on this migration; MassDeletion before it deletes suspiciously many items.
+    """
+    options, progress = options or CopyOptions(), progress or Silent()
+    began = time.monotonic()
+    settings = target_settings(plan, environ)
+    journal = open_journal(plan, settings)
+    with (
+        journal.lease(request_timeout_seconds=settings.request_timeout_seconds) as lease,
+        hold_snapshot(source_dsn(plan, environ), source_tables(plan)) as owner,
+        recorded_run(journal, "copy", owner.position) as run,
+    ):
+        progress.say(f"Copying snapshot {owner.position.snapshot} (LSN {owner.position.lsn}) of the source.")
+        tables = _open_tables(plan, environ, settings, journal, owner, options)
+        resumed = any(d.previous for table in tables for d in table.segments)
+        work = _Work(environ, options, progress, journal, lease, owner)
+        work.copy_tables(tables)
+        secrets = copy_all_secrets(plan, environ, journal, owner.position.name, options.max_deletes, progress)
+        report = CopyReport(
+            migration=plan.name,
+            snapshot=owner.position.as_json(),
+            resumed=resumed,
+            tables={table.name: table.counts for table in tables},
+            secrets=secrets.as_json(),
+            refused_expected=options.expect_refused,
+            seconds=time.monotonic() - began,
+        )
+        run.end("complete" if report.ok else "incomplete", report.as_json())
+    return report
+
+
+def _open_tables(
+    plan: Plan,
+    environ: Mapping[str, str],
+    settings: TargetSettings,
+    journal: Journal,
+    owner: SnapshotOwner,
+    options: CopyOptions,
+) -> list[TableRun]:
+    """Look at both sides of every table and decide what to do, before anything is written."""
+    known = journal.tables()
+    position = owner.position
+    with open_source(plan, environ) as connection, adopt_snapshot(connection, position.name):
+        mappings = compile_plan(connection, plan)
+        targets = {mapping.target: _require_target(journal, mapping) for mapping in mappings.values()}
+        runs = []
+        for mapping in mappings.values():
+            job = CopyJob(
+                migration=plan.name,
+                control_table=plan.target.control_table,
+                dsn=plan.source.dsn,
+                snapshot=position.name,
+                snapshot_label=f"{position.snapshot} of {position.taken_at}",
+                mapping=mapping,
+                settings=settings,
+            )
+            target = targets[mapping.target]
+            record = known.get(str(mapping.source))
+            decision = decide_table(record, mapping.digest, position.source_id, target.table_id)
+            if decision.first and not options.overwrite:
+                _require_empty(journal, target)
+            blocks = record.segment_blocks if record and decision.keep_segments else options.blocks_per_segment
+            records = journal.segments(str(mapping.source)) if decision.keep_segments else []
+            segments, vanished = decide_segments(plan_segments(connection, mapping.source, blocks), records)
+            fresh = _begin(job, owner, target, blocks)
+            runs.append(TableRun(job, fresh, segments, decision.reconcile or vanished))
+    for run in runs:
+        _journal_begin(journal, run)
+    return runs
+
+
+def _require_target(journal: Journal, mapping: TableMapping) -> DescribedTable:
+    table = wait_until_active(journal.client, mapping.target)
+    wanted = table_shape(mapping)
+    require_shape(table.name, [*shape_differences(wanted, table.shape), *unwritable(mapping, table.shape)])
+    return table
+
+
+def _require_empty(journal: Journal, target: DescribedTable) -> None:
+    if not is_empty(journal.client, target.name):
+        raise TargetRejected(
+            f"The table {target.name} holds items, and this migration has never written to it.",
+            remedy="Name another table in the plan, or pass --overwrite to write over items of the same keys.",
+        )
+
+
+def _begin(job: CopyJob, owner: SnapshotOwner, target: DescribedTable, blocks: int) -> TableRecord:
+    return TableRecord(
+        source=str(job.mapping.source),
+        target=job.mapping.target,
+        target_id=target.table_id,
+        mapping_digest=job.mapping.digest,
+        source_id=owner.position.source_id,
+        segment_blocks=blocks,
+        state="copying",
+        snapshot=owner.position.snapshot,
+        rows=0,
+        items=0,
+        quarantined=0,
+        updated_at=_now(),
+    )
+
+
+def _journal_begin(journal: Journal, run: TableRun) -> None:
+    """Say durably, before the first write, that items may be there without a record, and forget what is void.
+
+    The old segments go first: were the new record there with them, a later run would trust them.
+    """
+    if not any(decision.previous for decision in run.segments):
+        journal.clear_segments(run.name)
+    faults.point("copy.table.cleared")
+    journal.put_table(run.record)
+    faults.point("copy.table.begun")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class _Work:
+    """The copying of all tables, by worker processes; journals what they report."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        options: CopyOptions,
+        progress: Progress,
+        journal: Journal,
+        lease: Lease,
+        owner: SnapshotOwner,
+    ) -> None:
+        self._environ, self._options, self._progress = environ, options, progress
+        self._journal, self._lease, self._owner = journal, lease, owner
+        self._as_of = owner.position.xmin
+        self._processes = os.cpu_count() or 1 if options.processes is None else options.processes
+
+    def copy_tables(self, tables: list[TableRun]) -> None:
+        """Copy all segments, then finish each table: vanished rows, quarantine, record."""
+        try:
+            with Workers(self._processes, self._environ) as workers:
+                self._copy_segments(workers, tables)
+                for table in tables:
+                    self._finish(workers, table)
+        finally:
+            close_session()
+
+    def _copy_segments(self, workers: Workers, tables: list[TableRun]) -> None:
+        by_name = {table.name: table for table in tables}
+        left = {table.name: len(table.segments) for table in tables}
+        for task, result in workers.run(copy_segment, self._tasks(tables), self._advance):
+            table = by_name[str(task.job.mapping.source)]
+            self._journal_segment(table, task, result)
+            left[table.name] -= 1
+            if not left[table.name]:
+                self._progress.finish("copy", table.name)
+
+    def _tasks(self, tables: list[TableRun]) -> Iterator[SegmentTask]:
+        for table in tables:
+            self._progress.start("copy", table.name, None)
+            if not table.segments:
+                self._progress.finish("copy", table.name)
+            for decision in table.segments:
+                self._lease.check()
+                self._owner.check()
+                yield SegmentTask(table.job, decision.segment, decision.previous)
+
+    def _advance(self, message: tuple[str, int], phase: str = "copy") -> None:
+        self._progress.advance(phase, *message)
+
+    def _journal_segment(self, table: TableRun, task: SegmentTask, result: SegmentResult) -> None:
+        segment = task.segment
+        quarantined = result.quarantined + (task.previous.quarantined if task.previous else 0)
+        record = SegmentRecord(
+            leaf=str(segment.leaf),
+            number=segment.number,
+            blocks=segment.blocks,
+            filenode=segment.filenode,
+            as_of=self._as_of,
+            rows=result.rows,
+            quarantined=quarantined,
+        )
+        table.reconcile |= result.vanished
+        self._lease.check()
+        faults.point("copy.segment.answered")
+        self._journal.put_segment(table.name, record)
+        faults.point("copy.segment.journaled")
+        table.counts.rows += result.rows
+        table.counts.written += result.written
+
+    def _finish(self, workers: Workers, table: TableRun) -> None:
+        if table.reconcile:
+            table.counts.deleted = self._delete_vanished(workers, table)
+        faults.point("copy.table.reconciled")
+        table.counts.written += self._retry(table)
+        table.counts.quarantined = self._journal.quarantined_count(table.name)
+        self._journal.put_table(
+            replace(
+                table.record,
+                state="complete",
+                rows=table.counts.rows,
+                items=table.counts.items,
+                quarantined=table.counts.quarantined,
+                updated_at=_now(),
+            )
+        )
+        faults.point("copy.table.complete")
+
+    def _retry(self, table: TableRun) -> int:
+        """Try again what earlier runs put into quarantine; return how many rows were written."""
+        whole = not any(decision.previous for decision in table.segments)
+        label = table.job.snapshot_label
+        earlier = (row for row in self._journal.quarantined(table.name) if row.snapshot != label)
+        return retry_quarantined(table.job, self._environ, self._journal, earlier, whole=whole).written
+
+    def _delete_vanished(self, workers: Workers, table: TableRun) -> int:
+        """Delete items whose rows are gone; return how many. Raises MassDeletion before the first when too many."""
+        allowed = deletions_allowed(table.counts.rows, self._options.max_deletes)
+        parts = max(1, self._processes)
+        tasks = [ReconcileTask(table.job, part, parts, allowed) for part in range(parts)]
+        self._progress.start("look for vanished rows", table.name, None)
+        found = workers.run(find_vanished, tasks, lambda message: self._advance(message, "look for vanished rows"))
+        keys = [key for _, part in found for key in part]
+        self._progress.finish("look for vanished rows", table.name)
+        if len(keys) > allowed:
+            raise MassDeletion(
+                f"{table.name}: more than {allowed:,} items of {table.job.mapping.target} have no row any more.",
+                remedy="Make sure that the rows are really gone, then run again with a higher --max-deletes.",
+            )
+        self._lease.check()
+        with BatchWriter(table.job.settings, table.job.mapping.target, on_refused=_never) as writer:
+            for key in keys:
+                writer.delete(key)
+            writer.flush()
+        return len(keys)
+
+
+def _never(_key: bytes, reason: str) -> None:
+    raise TargetRejected(f"DynamoDB rejected a deletion: {reason}.")

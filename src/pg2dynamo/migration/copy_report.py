@@ -1,0 +1,72 @@
+"""What a copy did, in counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class TableCounts:
+    """One table: source rows, items that hold one, rows in quarantine; what this run wrote and deleted.
+
+    `rows == items + quarantined` always.
+    """
+
+    rows: int = 0
+    quarantined: int = 0
+    written: int = 0
+    deleted: int = 0
+
+    @property
+    def items(self) -> int:
+        """Rows that are items now."""
+        return self.rows - self.quarantined
+
+    def as_json(self) -> dict[str, int]:
+        """Return the counts as plain values."""
+        return {
+            "rows": self.rows,
+            "items": self.items,
+            "quarantined": self.quarantined,
+            "written": self.written,
+            "deleted": self.deleted,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CopyReport:
+    """The result of `copy`: the one snapshot that the target now equals, and the counts.
+
+    `refused_expected` is how many credentials the caller knew to be undecryptable.
+    """
+
+    migration: str
+    snapshot: dict[str, Any]
+    resumed: bool
+    tables: dict[str, TableCounts] = field(default_factory=dict)
+    secrets: dict[str, int] = field(default_factory=dict)
+    refused_expected: int = 0
+    seconds: float = 0.0
+
+    @property
+    def quarantined(self) -> int:
+        """Rows in quarantine, over all tables."""
+        return sum(counts.quarantined for counts in self.tables.values())
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row is an item and no more credentials are refused than was expected."""
+        return not self.quarantined and self.secrets.get("refused", 0) <= self.refused_expected
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return {
+            "ok": self.ok,
+            "migration": self.migration,
+            "seconds": round(self.seconds, 3),
+            "snapshot": self.snapshot,
+            "resumed": self.resumed,
+            "tables": {name: counts.as_json() for name, counts in self.tables.items()},
+            "secrets": self.secrets,
+        }

@@ -1,0 +1,107 @@
+"""Try the rows again that earlier runs had to put into quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+
+from psycopg import Connection
+
+from pg2dynamo.dynamodb.journal import Journal, QuarantinedRow
+from pg2dynamo.dynamodb.writer import BatchWriter
+from pg2dynamo.errors import RowRefused
+from pg2dynamo.mapping.encode import Encoder
+from pg2dynamo.migration.copy_segment import CopyJob
+from pg2dynamo.migration.source import connect_source
+from pg2dynamo.postgres.rows import copy_rows_by_key
+from pg2dynamo.postgres.snapshot import adopt_snapshot
+
+KEYS_PER_STATEMENT = 100
+
+Key = frozenset[tuple[str, str | None]]
+
+
+@dataclass(slots=True)
+class RetryResult:
+    """How many rows of the quarantine were written now, are gone from the source, and are refused still."""
+
+    written: int = 0
+    gone: int = 0
+    refused: int = 0
+
+
+def retry_quarantined(
+    job: CopyJob, environ: Mapping[str, str], journal: Journal, rows: Iterable[QuarantinedRow], *, whole: bool
+) -> RetryResult:
+    """Read the rows again under the job's snapshot and write those that fit now.
+
+    A row leaves the quarantine only when its item is written or the row is gone. A row whose key was too long
+    to be kept leaves it when `whole`: then this run has read the whole table and would have refused it anew.
+    Idempotent.
+    """
+    result = RetryResult()
+    groups = _groups(rows)
+    first = next(groups, None)
+    if first is None:
+        return result
+    with connect_source(job.dsn, environ) as connection, adopt_snapshot(connection, job.snapshot):
+        for group in chain([first], groups):
+            _retry_group(job, connection, journal, [row for row in group if row.retryable], result)
+            lost = [row for row in group if not row.retryable]
+            if whole:
+                journal.remove_quarantined(lost)
+                result.gone += len(lost)
+    return result
+
+
+def _retry_group(
+    job: CopyJob, connection: Connection, journal: Journal, group: list[QuarantinedRow], result: RetryResult
+) -> None:
+    encoder = Encoder(job.mapping)
+    waiting = {_key(row.key): row for row in group}
+    lines = [line for batch in copy_rows_by_key(connection, job.mapping, [r.key for r in group]) for line in batch]
+    refused = _write(job, encoder, lines)
+    found = {_key(encoder.source_key(line)) for line in lines}
+    still = [_refused_again(waiting[key], job, *reason) for key, reason in refused.items()]
+    result.written += len(found - refused.keys())
+    result.gone += len(waiting.keys() - found)
+    result.refused += len(still)
+    journal.put_quarantined(still)
+    journal.remove_quarantined([row for key, row in waiting.items() if key not in refused])
+
+
+def _groups(rows: Iterable[QuarantinedRow]) -> Iterator[list[QuarantinedRow]]:
+    iterator = iter(rows)
+    while group := list(islice(iterator, KEYS_PER_STATEMENT)):
+        yield group
+
+
+def _key(key: dict[str, str | None]) -> Key:
+    return frozenset(key.items())
+
+
+def _write(job: CopyJob, encoder: Encoder, lines: list[bytes]) -> dict[Key, tuple[str, str]]:
+    """Write the rows; return attribute and reason of those that are refused, by source key."""
+    refused: dict[Key, tuple[str, str]] = {}
+    sources: dict[bytes, Key] = {}
+
+    def reject(item_key: bytes, reason: str) -> None:
+        refused[sources[item_key]] = ("", reason)
+
+    with BatchWriter(job.settings, job.mapping.target, on_refused=reject) as writer:
+        for line in lines:
+            source = _key(encoder.source_key(line))
+            try:
+                encoded = encoder.encode(line)
+            except RowRefused as refusal:
+                refused[source] = (refusal.attribute, refusal.reason)
+                continue
+            sources[encoded.key] = source
+            writer.put(encoded.key, encoded.item)
+        writer.flush()
+    return refused
+
+
+def _refused_again(row: QuarantinedRow, job: CopyJob, attribute: str, reason: str) -> QuarantinedRow:
+    return replace(row, attribute=attribute, reason=reason, snapshot=job.snapshot_label)
