@@ -18,6 +18,7 @@ Both ways of reading, binary rows from PostgreSQL and decoded items from DynamoD
 | ARRAY | `list`, nested by dimension; `Bounded(bounds, list)` when a lower bound is not 1 |
 
 NULL is `None` inside arrays and JSON; at the top level a NULL column is `None`, and is an absent attribute.
+What an item holds and no row could is a `Foreign`: `Undecodable` or `Unknown`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,31 @@ class Json:
     value: JsonValue
 
 
+class Foreign:
+    """What an item holds where no row of the mapping could: equal to nothing, not even to itself."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class Undecodable(Foreign):
+    """The value of an attribute of the mapping that is not in the form which the attribute's type has."""
+
+    __slots__ = ()
+
+
+class Unknown(Foreign):
+    """The value of an attribute that the mapping does not have."""
+
+    __slots__ = ()
+
+
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | Decimal | bool | None"
 Value: TypeAlias = (
-    "str | int | bool | bytes | Decimal | Endless | Bounded | Json | tuple[int, ...] | list[Value] | None"
+    "str | int | bool | bytes | Decimal | Endless | Bounded | Json | tuple[int, ...] | list[Value] | Foreign | None"
 )

@@ -1,0 +1,297 @@
+"""Rows of PostgreSQL as COPY … TO STDOUT (text format) gives them, into DynamoDB JSON: the hot path.
+
+One converter for each column is chosen when the Encoder is built; a row is split, converted to one dict and
+written by orjson in one call. How each kind of type is written is `mapping.types`; nothing here knows who
+reads the rows or sends the items.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from typing import NamedTuple
+
+import orjson
+
+from pg2dynamo.errors import PlanError, RowRefused, SourceChanged
+from pg2dynamo.mapping import instants
+from pg2dynamo.mapping.arrays import ArrayLiteral, Elements, parse_array
+from pg2dynamo.mapping.documents import FALSE, NULL, TOO_DEEP, TRUE, document
+from pg2dynamo.mapping.limits import (
+    HASH_KEY_BYTES,
+    ITEM_BYTES,
+    NESTING_LEVELS,
+    RANGE_KEY_BYTES,
+    AttributeValue,
+    Unfit,
+    item_bytes,
+    nesting,
+)
+from pg2dynamo.mapping.numbers import number
+from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.mapping.types import ColumnType, Kind, key_form
+
+Convert = Callable[[str], AttributeValue]
+
+_NULL_FIELD = "\\N"
+_ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
+_ATTRIBUTE_OVERHEAD = 9
+"""How much longer an attribute in JSON (`"":{"L":[]},` around name and content) is at least than DynamoDB counts."""
+
+
+class EncodedItem(NamedTuple):
+    """One row as an item.
+
+    `key` is the JSON object of the key attributes, `item` of all; equal keys are equal bytes. `size` is in
+    bytes as DynamoDB counts: exact when it is near the limit of an item or above, else an upper bound that is
+    a few bytes per attribute too high (numbers and documents more), as the exact size would cost more than
+    the encoding.
+    """
+
+    key: bytes
+    item: bytes
+    size: int
+
+
+class Encoder:
+    """Encodes the rows of one table. Not changed by use: one may serve many threads."""
+
+    def __init__(self, mapping: TableMapping) -> None:
+        """Choose the converters. Raises PlanError when a key has a type that cannot be one."""
+        limits = _key_limits(mapping)
+        _require_key_forms(mapping)
+        self._columns = tuple(
+            (a.name, _key_converter(a.type, limits[a.name]) if a.name in limits else _converter(a.type))
+            for a in mapping.attributes
+        )
+        self._key = mapping.key_attributes
+        self._source_key = tuple((key.column, key.position) for key in mapping.source_key)
+        self._width = len(mapping.select_list)
+        self._source = str(mapping.source)
+
+    def encode(self, line: bytes) -> EncodedItem:
+        """Return the item of one row; `line` is one line of COPY text without its newline.
+
+        Raises RowRefused, naming the attribute and the reason but no value, when DynamoDB cannot hold the
+        row, and SourceChanged when the row has not the columns of the mapping.
+        """
+        item = self._convert(line)
+        try:
+            key = {name: item[name] for name in self._key}
+        except KeyError as missing:
+            raise RowRefused(missing.args[0], "NULL in a key attribute") from None
+        try:
+            body = orjson.dumps(item)
+        except TypeError:
+            raise RowRefused(_unwritable(item), "a lone surrogate in json, which is no Unicode text") from None
+        size = len(body) - 1 - _ATTRIBUTE_OVERHEAD * len(item)
+        if size > ITEM_BYTES:
+            size = item_bytes(item)
+            if size > ITEM_BYTES:
+                raise RowRefused("", f"an item of more than {ITEM_BYTES:,} bytes")
+        return EncodedItem(orjson.dumps(key), body, size)
+
+    def source_key(self, line: bytes) -> dict[str, str | None]:
+        """Return the text of the source's key columns, for a row that goes to quarantine."""
+        fields = line.decode(errors="backslashreplace").split("\t")
+        return {column: _field(fields[position]) for column, position in self._source_key}
+
+    def _convert(self, line: bytes) -> dict[str, AttributeValue]:
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            raise RowRefused(self._not_unicode(line), "text that is not UTF-8") from None
+        fields = text.split("\t")
+        if len(fields) != self._width:
+            raise SourceChanged(f"{self._source}: a row has {len(fields)} columns, the mapping {self._width}.")
+        item: dict[str, AttributeValue] = {}
+        name = ""
+        try:
+            for (name, convert), field in zip(self._columns, fields):  # noqa: B905 (key columns may follow)
+                if "\\" in field:
+                    if field == _NULL_FIELD:
+                        continue
+                    field = _unescape(field)
+                item[name] = convert(field)
+        except Unfit as fault:
+            raise RowRefused(name, fault.reason) from None
+        except (ValueError, LookupError):
+            raise RowRefused(name, "not in the form that PostgreSQL writes") from None
+        return item
+
+    def _not_unicode(self, line: bytes) -> str:
+        for (name, _), field in zip(self._columns, line.split(b"\t")):  # noqa: B905
+            if field != field.decode(errors="ignore").encode():
+                return name
+        return ""
+
+
+def _unescape(field: str) -> str:
+    """Undo COPY's escapes; raises KeyError for one that COPY TO does not write."""
+    return _ESCAPE.sub(lambda match: _ESCAPES[match[1]], field)
+
+
+def _field(field: str) -> str | None:
+    return None if field == _NULL_FIELD else _ESCAPE.sub(lambda match: _ESCAPES.get(match[1], match[0]), field)
+
+
+def _unwritable(item: dict[str, AttributeValue]) -> str:
+    for name, value in item.items():
+        try:
+            orjson.dumps(value)
+        except TypeError:
+            return name
+    return ""
+
+
+def _key_limits(mapping: TableMapping) -> dict[str, int]:
+    """Return the bytes allowed for each attribute that is a key of the table or of an index."""
+    limits: dict[str, int] = {}
+    uses = [(mapping.hash, mapping.range), *((index.hash, index.range) for index in mapping.indexes)]
+    for hash_name, range_name in uses:
+        for name, limit in ((hash_name, HASH_KEY_BYTES), (range_name, RANGE_KEY_BYTES)):
+            if name is not None:
+                limits[name] = min(limit, limits.get(name, limit))
+    return limits
+
+
+def _require_key_forms(mapping: TableMapping) -> None:
+    forms = {attribute.name: key_form(attribute.type) for attribute in mapping.attributes}
+    for name, form in mapping.key_types:
+        if forms.get(name) != form:
+            raise PlanError(f"{mapping.source}: the key attribute {name} is not of DynamoDB's type {form}.")
+
+
+def _key_converter(column_type: ColumnType, limit: int) -> Convert:
+    """Wrap a converter so that empty and too long keys are refused; numbers are never either."""
+    convert, form = _converter(column_type), key_form(column_type)
+    if form == "N":
+        return convert
+
+    def checked(text: str) -> AttributeValue:
+        value = convert(text)
+        content = value[form or "S"]
+        if not content:
+            raise Unfit("an empty key")
+        if len(content) * 4 > limit and item_bytes({"": value}) > limit:
+            raise Unfit(f"a key of more than {limit:,} bytes")
+        return value
+
+    return checked
+
+
+def _converter(column_type: ColumnType) -> Convert:
+    if column_type.kind is Kind.ARRAY:
+        return _array_converter(column_type)
+    return _CONVERTERS[column_type.kind]
+
+
+def _array_converter(column_type: ColumnType) -> Convert:
+    element, delimiter = column_type.element, column_type.element_delimiter
+    if element is None:
+        raise PlanError(f"The array type {column_type.name} has no element type.")
+    convert = _converter(element)
+    # Hazard: a list within an array is either a dimension or an element. Elements that may be lists themselves
+    # stand bare in one dimension only; more dimensions are always written with their bounds.
+    ambiguous = element.kind in (Kind.JSON, Kind.JSONB, Kind.ARRAY)
+
+    def array(text: str) -> AttributeValue:
+        literal = parse_array(text, delimiter)
+        value: AttributeValue = {"L": [_element(part, convert) for part in literal.elements]}
+        bounds = literal.bounds or (_bounds_from_one(literal) if ambiguous and literal.dimensions > 1 else "")
+        if bounds:
+            value = {"M": {"bounds": {"S": bounds}, "elements": value}}
+        if ambiguous and nesting(value) > NESTING_LEVELS:
+            raise Unfit(TOO_DEEP)
+        return value
+
+    return array
+
+
+def _element(part: Elements | str | None, convert: Convert) -> AttributeValue:
+    if part is None:
+        return NULL
+    if isinstance(part, str):
+        value = convert(part)
+        if value is NULL:
+            raise Unfit("JSON null in an array of json, which cannot be told from a NULL element")
+        return value
+    return {"L": [_element(inner, convert) for inner in part]}
+
+
+def _bounds_from_one(literal: ArrayLiteral) -> str:
+    bounds, level = "", literal.elements
+    for _ in range(literal.dimensions):
+        bounds += f"[1:{len(level)}]"
+        if isinstance(level[0], list):
+            level = level[0]
+    return bounds
+
+
+def _text(text: str) -> AttributeValue:
+    return {"S": text}
+
+
+def _integer(text: str) -> AttributeValue:
+    return {"N": text}
+
+
+def _number(text: str) -> AttributeValue:
+    return {"N": number(text)}
+
+
+def _boolean(text: str) -> AttributeValue:
+    if text == "t":
+        return TRUE
+    if text == "f":
+        return FALSE
+    raise Unfit("not a boolean")
+
+
+def _bytea(text: str) -> AttributeValue:
+    if text[:2] != "\\x":
+        raise Unfit("bytea that is not in hex: bytea_output is not set")
+    return {"B": b64encode(bytes.fromhex(text[2:])).decode()}
+
+
+def _date(text: str) -> AttributeValue:
+    return {"S": instants.date(text)}
+
+
+def _time(text: str) -> AttributeValue:
+    return {"S": instants.time(text)}
+
+
+def _timetz(text: str) -> AttributeValue:
+    return {"S": instants.timetz(text)}
+
+
+def _timestamp(text: str) -> AttributeValue:
+    return {"S": instants.timestamp(text)}
+
+
+def _timestamptz(text: str) -> AttributeValue:
+    return {"S": instants.timestamptz(text)}
+
+
+_CONVERTERS: dict[Kind, Convert] = {
+    Kind.TEXT: _text,
+    Kind.UUID: _text,
+    Kind.INTERVAL: _text,
+    Kind.OUTPUT: _text,
+    Kind.INTEGER: _integer,
+    Kind.NUMERIC: _number,
+    Kind.FLOAT4: _number,
+    Kind.FLOAT8: _number,
+    Kind.BOOLEAN: _boolean,
+    Kind.BYTEA: _bytea,
+    Kind.DATE: _date,
+    Kind.TIME: _time,
+    Kind.TIMETZ: _timetz,
+    Kind.TIMESTAMP: _timestamp,
+    Kind.TIMESTAMPTZ: _timestamptz,
+    Kind.JSON: document,
+    Kind.JSONB: document,
+}
