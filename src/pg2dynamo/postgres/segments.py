@@ -1,0 +1,72 @@
+"""Segments: block ranges of a table's leaves, the unit of copying, verifying and resuming."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg
+
+from pg2dynamo.errors import SourceChanged, SourceUnsupported
+from pg2dynamo.mapping.table import TableName
+from pg2dynamo.postgres.connect import translated
+
+BLOCKS_PER_SEGMENT = 1024
+"""8 MB of heap with the usual block size: seconds of work, so that little is repeated after a kill."""
+
+# The tree by the snapshot of the transaction: pg_partition_tree() would also give partitions attached since.
+_LEAVES = """
+WITH RECURSIVE tree(oid) AS (
+  SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s
+  UNION ALL
+  SELECT i.inhrelid FROM tree t JOIN pg_class p ON p.oid = t.oid AND p.relkind = 'p'
+    JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending
+)
+SELECT n.nspname, c.relname, c.relkind::text, pg_relation_filenode(c.oid)::bigint,
+       CASE WHEN c.relkind = 'r' THEN
+         pg_relation_size(c.oid, 'main') / current_setting('block_size')::bigint ELSE 0 END
+  FROM tree t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind <> 'p' ORDER BY 1, 2
+"""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Segment:
+    """Blocks [number * blocks, (number + 1) * blocks) of one leaf table, whose storage is `filenode`.
+
+    The same leaf, number and blocks name the same range in every run, for as long as the filenode is the same.
+    """
+
+    leaf: TableName
+    number: int
+    blocks: int
+    filenode: int
+
+    @property
+    def bounds(self) -> tuple[str, str]:
+        """The first tid of the range and the first after it."""
+        return f"({self.number * self.blocks},0)", f"({(self.number + 1) * self.blocks},0)"
+
+    def __str__(self) -> str:
+        return f"{self.leaf} segment {self.number}"
+
+
+def plan_segments(
+    conn: psycopg.Connection, table: TableName, blocks_per_segment: int = BLOCKS_PER_SEGMENT
+) -> list[Segment]:
+    """Return the segments that together hold every row of `table` that the transaction's snapshot sees.
+
+    A partitioned table has those of its leaves; an empty one has none. Call it with the snapshot adopted.
+    Raises SourceChanged when the table is gone, SourceUnsupported when a leaf is a foreign table.
+    """
+    with translated(f"Planning the segments of {table}"):
+        leaves = conn.execute(_LEAVES, [table.schema, table.name]).fetchall()
+        gone = not leaves and conn.execute("SELECT to_regclass(%s) IS NULL", [table.quoted]).fetchone() == (True,)
+    if gone:
+        raise SourceChanged(f"The source has no table {table}.")
+    segments = []
+    for schema, name, relkind, filenode, blocks in leaves:
+        if relkind != "r" or filenode is None:
+            raise SourceUnsupported(f"{schema}.{name}, a part of {table}, is no ordinary table.")
+        count = -(-blocks // blocks_per_segment)
+        segments += [Segment(TableName(schema, name), n, blocks_per_segment, filenode) for n in range(count)]
+    return segments
