@@ -87,10 +87,13 @@ class Servers:
             lacking(why_unavailable(cache) or "DynamoDB Local is not here")
         return self._once("dynamodb-local", lambda folder: start_dynamodb_local(folder, libraries))
 
+    def aws_processes(self) -> dict[str, int]:
+        """Return the process ids of the AWS servers that run, by name."""
+        return {name: server.pid for name, server in self._running.items() if isinstance(server, AwsServer)}
+
     def _once(self, name: str, start: Callable[[Path], Server]) -> Server:
         if name not in self._running:
-            folder = self._directory / name
-            folder.mkdir(mode=0o711)
+            folder = process.make_folder(self._directory / name)
             self._running[name] = start(folder)
             self._stops.callback(self._running[name].stop)
         return cast(Server, self._running[name])

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pg2dynamo.errors import Pg2DynamoError
@@ -127,6 +128,14 @@ def make_directory(prefix: str) -> Path:
     )
 
 
+def make_folder(folder: Path) -> Path:
+    """Create `folder` with mode 0711 whatever the umask, unless it is there; return it."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        folder.chmod(0o711)
+    return folder
+
+
 def remove_directory(directory: Path) -> None:
     """Remove a directory of stopped servers; what is gone already is no error."""
     shutil.rmtree(directory, ignore_errors=True)
@@ -161,34 +170,57 @@ def start_process(
 
     Unless `keep`, the kernel sends `death_signal` when the calling thread ends. A kept server belongs to process 1.
     """
-    with contextlib.ExitStack() as stack:
-        output = stack.enter_context(log.open("ab"))
-        report_read, report_write = _pipe(stack) if keep else (None, None)
-        wish = {
-            "user": account.user if account else None,
-            "group": account.group if account else None,
-            "dies_by": 0 if keep else int(death_signal),
-            "parent": os.getpid(),
-            "report": report_write,
-        }
-        child = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_CHILD), json.dumps(wish), *map(str, program)],
+    wish: dict[str, int | None] = {
+        "user": account.user if account else None,
+        "group": account.group if account else None,
+        "dies_by": None if keep else int(death_signal),
+        "parent": os.getpid(),
+        "report": None,
+    }
+    spawn = partial(_spawn, list(map(str, program)), directory, log, environ)
+    try:
+        if keep:
+            return ServerProcess(ProcessIdentity.of(_spawn_detached(spawn, wish)), stop_signal, log)
+        child = spawn(wish)
+        return ServerProcess(ProcessIdentity.of(child.pid), stop_signal, log, child)
+    except (ValueError, ProcessLookupError):
+        raise LocalServerError(f"{program[0]} ended at once. Its log ends: {log_tail(log)}") from None
+
+
+def _spawn(
+    program: list[str],
+    directory: Path,
+    log: Path,
+    environ: Mapping[str, str],
+    wish: Mapping[str, int | None],
+) -> subprocess.Popen[bytes]:
+    report = wish["report"]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_CHILD), json.dumps(wish), *program],
             cwd=directory,
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            pass_fds=() if report_write is None else (report_write,),
+            pass_fds=() if report is None else (report,),
         )
-        if report_read is None:
-            return ServerProcess(ProcessIdentity.of(child.pid), stop_signal, log, child)
-        child.wait(START_SECONDS)
-        answer = os.read(report_read, 32)
-    try:
-        return ServerProcess(ProcessIdentity.of(int(answer)), stop_signal, log)
-    except (ValueError, ProcessLookupError):
-        raise LocalServerError(f"{program[0]} ended at once: {log_tail(log)}") from None
+
+
+def _spawn_detached(
+    spawn: Callable[[Mapping[str, int | None]], subprocess.Popen[bytes]], wish: dict[str, int | None]
+) -> int:
+    """Start a process that belongs to process 1; return the id that it reports."""
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as report:
+        try:
+            child = spawn(wish | {"report": write})
+        finally:
+            os.close(write)
+        answer = report.read()
+    child.wait(START_SECONDS)
+    return int(answer)
 
 
 def await_ready(server: ServerProcess, name: str, answers: Callable[[], bool], seconds: float = START_SECONDS) -> None:
@@ -221,6 +253,10 @@ def end_process(identity: ProcessIdentity, stop_signal: signal.Signals, seconds:
             if select.select([handle], [], [], seconds)[0]:
                 return True
         raise LocalServerError(f"Process {identity.pid} does not end.")
+    except PermissionError:
+        raise LocalServerError(
+            f"Process {identity.pid} belongs to another user.", remedy="Stop it as the user that started it."
+        ) from None
     finally:
         os.close(handle)
 
@@ -231,13 +267,6 @@ def log_tail(log: Path) -> str:
         return log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip() or "(empty)"
     except OSError:
         return "(no log)"
-
-
-def _pipe(stack: contextlib.ExitStack) -> tuple[int, int]:
-    read, write = os.pipe()
-    stack.callback(os.close, read)
-    stack.callback(os.close, write)
-    return read, write
 
 
 def _start_time(pid: int) -> int | None:
