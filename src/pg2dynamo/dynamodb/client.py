@@ -1,7 +1,7 @@
 """Clients for DynamoDB by the AWS SDK, and the translation of its errors; not for the hot path (see `wire`).
 
 Endpoint, profile and credentials are the SDK's own configuration (AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB,
-AWS_PROFILE, …); the region is the settings', else AWS_REGION, else the SDK's.
+AWS_PROFILE, …); the region is the settings', else the SDK's, else AWS_REGION: as in `endpoint`.
 """
 
 from __future__ import annotations
@@ -80,23 +80,23 @@ _NOT_SIGNED_IN = (
 )
 
 
-def dynamodb_client(settings: TargetSettings) -> DynamoDBClient:
+def dynamodb_client(settings: TargetSettings, *, attempts: int = ATTEMPTS) -> DynamoDBClient:
     """Return a client with bounded timeouts and retries; it may be shared by threads, not by processes.
 
     Raises TargetUnreachable when no region is known, TargetDenied when the profile does not exist. Nothing is
     sent.
     """
     with aws_errors("configure DynamoDB"):
-        session = boto3.session.Session(region_name=settings.region or os.environ.get("AWS_REGION") or None)
-        return session.client("dynamodb", config=client_config(settings))
+        session = boto3.session.Session(region_name=settings.region)
+        region = session.region_name or os.environ.get("AWS_REGION")
+        return session.client("dynamodb", region_name=region, config=_config(settings, attempts))
 
 
-def client_config(settings: TargetSettings) -> Config:
-    """Return the SDK's configuration that bounds every call: timeouts in seconds, and attempts."""
+def _config(settings: TargetSettings, attempts: int) -> Config:
     return Config(
         connect_timeout=min(CONNECT_TIMEOUT_SECONDS, settings.request_timeout_seconds),
         read_timeout=settings.request_timeout_seconds,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         user_agent_extra="pg2dynamo",
     )
 

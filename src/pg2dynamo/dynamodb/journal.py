@@ -11,8 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from pg2dynamo.dynamodb import records
-from pg2dynamo.dynamodb.client import aws_errors
+from pg2dynamo.dynamodb.client import aws_errors, dynamodb_client, error_code
+from pg2dynamo.dynamodb.lease import Lease
+from pg2dynamo.dynamodb.lease_record import LeaseRecord, read_lease
 from pg2dynamo.dynamodb.records import (
     Item,
     QuarantinedRow,
@@ -21,6 +25,7 @@ from pg2dynamo.dynamodb.records import (
     SegmentRecord,
     TableRecord,
 )
+from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.tables import (
     TableShape,
     create_table,
@@ -30,6 +35,7 @@ from pg2dynamo.dynamodb.tables import (
     shape_differences,
     wait_until_active,
 )
+from pg2dynamo.dynamodb.takeover import EXPIRY_SECONDS, HEARTBEAT_SECONDS, LeaseTimes
 from pg2dynamo.errors import TargetThrottled
 
 if TYPE_CHECKING:
@@ -58,6 +64,7 @@ class Journal:
         self.client = client
         self.control_table = control_table
         self.migration = migration
+        self._lease: Lease | None = None
 
     def ensure_table(self) -> bool:
         """Create the control table unless it is there, and wait for it; return whether it was created.
@@ -141,9 +148,65 @@ class Journal:
         """Store a run; its entry is its start and id, so that its end replaces its beginning."""
         self._put(records.run_entry(record), records.run_values(record))
 
+    def lease(
+        self,
+        command: str = "pg2dynamo",
+        *,
+        request_timeout_seconds: float,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        expiry_seconds: float = EXPIRY_SECONDS,
+        say: Callable[[str], None] = lambda _: None,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> Lease:
+        """Return the lease of this migration, to be entered by the one process that may work on it.
+
+        From then on this journal writes tables, segments and runs only while the lease is ours, checked by
+        DynamoDB in the same transaction; StageError else. `request_timeout_seconds` is how long a request that
+        was sent may still land. See `Lease`.
+        """
+        renewing = TargetSettings(
+            region=self.client.meta.region_name,
+            request_timeout_seconds=min(heartbeat_seconds, request_timeout_seconds),
+        )
+        self._lease = Lease(
+            self.client,
+            dynamodb_client(renewing, attempts=1),
+            self.control_table,
+            self.migration,
+            command,
+            LeaseTimes(request_timeout_seconds, heartbeat_seconds, expiry_seconds),
+            say=say,
+            on_lost=on_lost,
+        )
+        return self._lease
+
+    def holder(self) -> LeaseRecord | None:
+        """Return the lease as it stands, held or given back; None when there never was one."""
+        return read_lease(self.client, self.control_table, self.migration)
+
     def _put(self, entry: str, values: Item) -> None:
+        item = records.to_item(self.migration, entry, values)
         with aws_errors(f"write to the control table {self.control_table}"):
-            self.client.put_item(TableName=self.control_table, Item=records.to_item(self.migration, entry, values))
+            if self._lease is not None and self._lease.entered:
+                self._put_fenced(item, self._lease)
+            else:
+                self.client.put_item(TableName=self.control_table, Item=item)
+
+    def _put_fenced(self, item: Item, lease: Lease) -> None:
+        """Write only while the lease is ours; a renewal at the same moment conflicts, and is waited out."""
+        deadline = time.monotonic() + GIVE_UP_SECONDS
+        actions: Any = [lease.fence(), {"Put": {"TableName": self.control_table, "Item": item}}]
+        while True:
+            try:
+                self.client.transact_write_items(TransactItems=actions)
+                return
+            except ClientError as error:
+                if _is_fenced_off(error):
+                    lease.lose()
+                    raise lease.error() from None
+                if not _is_conflict(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311
 
     def _put_all(self, entries: dict[str, Item]) -> None:
         self._write([{"PutRequest": {"Item": records.to_item(self.migration, name, v)}} for name, v in entries.items()])
@@ -192,3 +255,19 @@ class Journal:
             if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _is_fenced_off(error: ClientError) -> bool:
+    return _cancellations(error)[:1] == ["ConditionalCheckFailed"]
+
+
+def _is_conflict(error: ClientError) -> bool:
+    return "TransactionConflict" in _cancellations(error)
+
+
+def _cancellations(error: ClientError) -> list[str]:
+    """Return why DynamoDB cancelled a transaction, a code for each of its actions; empty for other errors."""
+    if error_code(error) != "TransactionCanceledException":
+        return []
+    response: Any = error.response
+    return [str(reason.get("Code")) for reason in response.get("CancellationReasons", ())]

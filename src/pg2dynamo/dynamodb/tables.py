@@ -98,6 +98,15 @@ def describe_table(client: DynamoDBClient, name: str) -> DescribedTable | None:
     return _described(answer["Table"])
 
 
+def is_empty(client: DynamoDBClient, name: str) -> bool:
+    """Return whether the table holds no item, by a consistent read."""
+    with aws_errors(f"read the table {name}", tell=True):
+        pages = client.get_paginator("scan").paginate(
+            TableName=name, ConsistentRead=True, Select="COUNT", PaginationConfig={"PageSize": 1, "MaxItems": 1}
+        )
+        return not any(page["Count"] for page in pages)
+
+
 def _described(table: Mapping[str, Any]) -> DescribedTable:
     created = table.get("CreationDateTime")
     indexes = [*table.get("GlobalSecondaryIndexes", ()), *table.get("LocalSecondaryIndexes", ())]
