@@ -111,10 +111,13 @@ def lacking(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name what this machine lacked, so that a passing run cannot be mistaken for a whole one."""
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Name last what this machine lacked, so that a passing run cannot be mistaken for a whole one."""
+    terminal: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None:
+        return
     for reason in sorted(_not_run):
-        terminalreporter.write_line(f"Not run here: {reason}.", yellow=True)
+        terminal.write_line(f"Not run here: {reason}.", yellow=True)
 
 
 def _debian_15() -> Path | None:
