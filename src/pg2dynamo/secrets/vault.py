@@ -112,21 +112,20 @@ def match(
     free = list(ids)
     held: list[str | None] = [None] * len(versions)
     for index in reversed(range(len(versions))):
-        version = versions[index]
         if index == len(versions) - 1:
-            candidates = [described.current] if described.current else []
+            candidates = [version for version in free if version == described.current]
         else:
-            labelled = set(_with_label(described, version_label(version.key)))
-            candidates = sorted(free, key=lambda id, labelled=labelled: id not in labelled)
-        found = next((c for c in candidates if c in free and same_content(version, values.get(c))), None)
+            candidates = _labelled_first(free, described, version_label(versions[index].key))
+        found = next((c for c in candidates if same_content(versions[index], values.get(c))), None)
         if found is not None:
             free.remove(found)
             held[index] = found
     return held
 
 
-def _with_label(described: Described, label: str) -> list[str]:
-    return [version for version, stages in described.stages.items() if label in stages]
+def _labelled_first(versions: Sequence[str], described: Described, label: str) -> list[str]:
+    labelled = [version for version in versions if label in described.stages.get(version, ())]
+    return labelled + [version for version in versions if version not in labelled]
 
 
 class Vault:
