@@ -45,18 +45,13 @@ WITH RECURSIVE tree(oid) AS (
 )
 """
 
-_UNLOCKED = (
-    _TREE
-    + """
+_UNLOCKED = """
 SELECT count(*) FROM tree
  WHERE NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'
                       AND l.relation = tree.oid AND l.granted AND l.mode = 'AccessShareLock')
 """
-)
 
-_BLOCKERS = (
-    _TREE
-    + """
+_BLOCKERS = """
 , holders AS (
   SELECT l.pid FROM pg_locks l
    WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_backend_pid()
@@ -65,8 +60,7 @@ _BLOCKERS = (
 )
 SELECT coalesce(array_agg(DISTINCT pid ORDER BY pid), '{}')
   FROM (SELECT pid FROM holders UNION SELECT unnest(pg_blocking_pids(pid)) FROM holders) AS in_the_way
-"""  # noqa: S608 (both parts are constants)
-)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +137,7 @@ def _lock_and_export(
         _lock(conn, tables, lock_timeout_seconds)
         with translated("Taking the snapshot"):
             row = conn.execute(_POSITION).fetchone()
-            unlocked = conn.execute(_UNLOCKED, _as_arrays(tables)).fetchone()
+            unlocked = conn.execute(_TREE + _UNLOCKED, _as_arrays(tables)).fetchone()
             if row is not None and unlocked == (0,):
                 return _position(row, system)
             conn.execute("ROLLBACK")
@@ -167,7 +161,7 @@ def _lock(conn: psycopg.Connection, tables: Sequence[TableName], lock_timeout_se
 
 def _busy(conn: psycopg.Connection, tables: Sequence[TableName], lock_timeout_seconds: float) -> SourceError:
     with translated("Looking for the sessions in the way"):
-        row = conn.execute(_BLOCKERS, _as_arrays(tables)).fetchone()
+        row = conn.execute(_TREE + _BLOCKERS, _as_arrays(tables)).fetchone()
     pids = ", ".join(str(pid) for pid in row[0]) if row else ""
     return SourceBusy(
         f"The tables could not be locked (ACCESS SHARE) within {lock_timeout_seconds:g} s"
