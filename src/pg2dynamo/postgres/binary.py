@@ -115,7 +115,7 @@ def _query(mapping: TableMapping, checked: Sequence[Attribute], rows: str) -> st
     outer = [_output(quote_identifier(a.name), a.type) for a in mapping.attributes]
     same = [_same(f"({a.back})", _original(n)) for n, a in enumerate(checked)]
     # OFFSET 0 keeps the planner from merging the levels, which would evaluate an expression twice.
-    subquery = f"(SELECT {', '.join(inner)} {rows} OFFSET 0) AS attributes"  # noqa: S608
+    subquery = f"(SELECT {', '.join(inner)} {rows} OFFSET 0) AS attributes"
     return f"SELECT {', '.join(outer)}, concat({', '.join(same)}) FROM {subquery}"  # noqa: S608
 
 
