@@ -1,0 +1,141 @@
+"""Look again at keys that seemed unequal: row and item as they are now, compared value by value in memory.
+
+Only what differs now, by a fresh statement and a consistent read, is a difference; a row that changed since
+the snapshot and whose item followed is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from pg2dynamo.dynamodb.scan import get_items
+from pg2dynamo.errors import VerificationError
+from pg2dynamo.mapping.decode import Decoder, ItemUndecodable, decode_key
+from pg2dynamo.mapping.digest import digest_key
+from pg2dynamo.mapping.key_text import KeyTexts, can_be_key, item_key
+from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.mapping.values import Value
+from pg2dynamo.migration.difference import Difference, Pairs, differing_attributes, row_pairs
+from pg2dynamo.migration.verify_segment import (
+    VerifyJob,
+    again_when_cut_off,
+    digested_item,
+    digested_row,
+    source_connection,
+)
+from pg2dynamo.migration.workers import Report
+from pg2dynamo.postgres.binary import select_rows_by_key
+
+KEYS_PER_TASK = 100
+"""How many keys are looked at in one task: BatchGetItem's limit."""
+
+
+class Seen(NamedTuple):
+    """A row or item by its digest; `pairs` is None where only the digest is known, and attributes go unnamed."""
+
+    digest: bytes
+    pairs: Pairs | None
+
+
+class RowLookup(Protocol):
+    """Where rows are looked up by key; a plain picklable value."""
+
+    def look(self, keys: Sequence[Mapping[str, Value]]) -> dict[bytes, Seen]:
+        """Return the rows that there are of these keys (by attribute), by the digest of the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLookup:
+    """Rows of the source as they are now."""
+
+    job: VerifyJob
+
+    def look(self, keys: Sequence[Mapping[str, Value]]) -> dict[bytes, Seen]:
+        """See RowLookup."""
+        mapping = self.job.mapping
+        seen: dict[bytes, Seen] = {}
+        for rows in select_rows_by_key(source_connection(self.job), mapping, keys):
+            for row in rows:
+                digested = digested_row(mapping, row_pairs(mapping, row.values, row.unrestored))
+                seen[digested.key] = Seen(digested.row, digested.of)
+        return seen
+
+
+@dataclass(frozen=True, slots=True)
+class LookTask:
+    """Keys of one table, as the JSON of their texts, to be looked at again. `job` tells where the items are."""
+
+    job: VerifyJob
+    rows: RowLookup
+    keys: tuple[str, ...]
+
+
+def look_again(task: LookTask, _report: Report) -> list[Difference]:
+    """Return what differs now, of the task's keys; reports nothing."""
+    return again_when_cut_off(lambda: _differences(task))
+
+
+def _differences(task: LookTask) -> list[Difference]:
+    mapping = task.job.mapping
+    keys: list[KeyTexts] = [orjson.loads(key) for key in task.keys]
+    values = [key_values(mapping, texts) for texts in keys]
+    rows = task.rows.look([value for value in values if value is not None])
+    items = _items(task.job, [texts for texts in keys if can_be_key(mapping, texts)])
+    found = []
+    for texts, value in zip(keys, values, strict=True):
+        row = None if value is None else rows.get(digest_key(value.items()))
+        item = items.get(_identity(mapping, texts))
+        if value is None and item is None:
+            raise VerificationError(f"A key of {mapping.source} could not be looked at again.", remedy=_AGAIN)
+        difference = _difference(mapping, texts, row, item)
+        if difference is not None:
+            found.append(difference)
+    return found
+
+
+_AGAIN = "Run the command again when nothing else writes to the target."
+_NOT_FINITE = ("NaN", "Infinity", "-Infinity")
+
+
+def key_values(mapping: TableMapping, texts: KeyTexts) -> dict[str, Value] | None:
+    """Return the values of a key, None when no row can have it."""
+    forms = dict(mapping.key_types)
+    endless = {n: Decimal(t) for n, t in texts.items() if forms[n] == "N" and t in _NOT_FINITE}
+    try:
+        finite = decode_key(mapping, item_key(mapping, texts | dict.fromkeys(endless, "0")))
+    except ItemUndecodable:
+        return None
+    return finite | endless
+
+
+def _items(job: VerifyJob, keys: list[KeyTexts]) -> dict[bytes, Seen]:
+    mapping = job.mapping
+    decoder = Decoder(mapping)
+    seen = {}
+    for item in get_items(job.settings, mapping.target, [item_key(mapping, texts) for texts in keys]):
+        digested = digested_item(mapping, decoder, item)
+        seen[digested.key] = Seen(digested.row, list(decoder.decode(item).items()))
+    return seen
+
+
+def _identity(mapping: TableMapping, texts: KeyTexts) -> bytes:
+    item: dict[str, Any] = item_key(mapping, texts)
+    return digested_item(mapping, Decoder(mapping), item).key
+
+
+def _difference(mapping: TableMapping, texts: KeyTexts, row: Seen | None, item: Seen | None) -> Difference | None:
+    table = str(mapping.source)
+    if row is None or item is None:
+        if row is None and item is None:
+            return None
+        return Difference(table, texts, "extra" if row is None else "missing")
+    if row.digest == item.digest:
+        return None
+    known = row.pairs is not None and item.pairs is not None
+    names = differing_attributes(row.pairs or (), item.pairs or ()) if known else ()
+    return Difference(table, texts, "different", names)

@@ -1,0 +1,240 @@
+"""Verify one part of one side: one call on plain values, which any process on any machine can make.
+
+A part is a segment of rows or a part of a table's scan. `sum_part` digests it into buckets; `list_part` names
+the keys in the buckets that turned out unequal. Nothing here knows how rows are copied: rows are read by
+PostgreSQL's binary protocol, items decoded by a decoder that shares no conversion with the encoder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+
+import orjson
+import psycopg
+
+from pg2dynamo import faults
+from pg2dynamo.dynamodb.scan import scan_pages
+from pg2dynamo.dynamodb.settings import TargetSettings
+from pg2dynamo.errors import SourceUnreachable
+from pg2dynamo.mapping.decode import Decoder
+from pg2dynamo.mapping.digest import Buckets, bucket_of, digest_key, digest_row
+from pg2dynamo.mapping.key_text import KeyTexts, key_texts, texts_of_item
+from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.mapping.values import Foreign, Json
+from pg2dynamo.migration.difference import Pairs, key_pairs, row_pairs
+from pg2dynamo.migration.source import connect_source
+from pg2dynamo.migration.spill import Side, SpilledKey
+from pg2dynamo.migration.workers import Report
+from pg2dynamo.postgres.binary import select_rows
+from pg2dynamo.postgres.segments import Segment
+from pg2dynamo.postgres.snapshot import adopt_snapshot
+
+R = TypeVar("R")
+
+SOURCE_ATTEMPTS = 3
+"""How often a part is begun when the connection to the source breaks; the snapshot outlives it."""
+
+KEYS_PER_MESSAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyJob:
+    """What all parts of one table share.
+
+    `dsn` is the plan's reference (`env:DATABASE_URL`), resolved where the rows are read. `snapshot` is the
+    name under which the snapshot is exported; None reads the rows as they are now.
+    """
+
+    dsn: str
+    snapshot: str | None
+    mapping: TableMapping
+    settings: TargetSettings
+
+
+class Digested(NamedTuple):
+    """One row or item: digest of its key, digest of all of it, and what its key can be read from."""
+
+    key: bytes
+    row: bytes
+    of: Any
+
+
+class Part(Protocol):
+    """A part of one side of a table, as a plain picklable value."""
+
+    @property
+    def table(self) -> str:
+        """The source table that is verified."""
+
+    @property
+    def side(self) -> Side:
+        """Whether these are rows or items."""
+
+    def read(self) -> Iterator[list[Digested]]:
+        """Yield everything in this part, a bounded number at a time. It may be read again."""
+
+    def key_of(self, entry: Digested) -> KeyTexts:
+        """Return the key of what `read` gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowPart:
+    """A segment of the source."""
+
+    job: VerifyJob
+    segment: Segment
+    side: ClassVar[Side] = "rows"
+
+    @property
+    def table(self) -> str:
+        """See Part."""
+        return str(self.job.mapping.source)
+
+    def read(self) -> Iterator[list[Digested]]:
+        """See Part; raises SourceChanged when the table was rewritten meanwhile."""
+        mapping = self.job.mapping
+        for rows in select_rows(source_connection(self.job), mapping, self.segment):
+            yield [digested_row(mapping, row_pairs(mapping, row.values, row.unrestored)) for row in rows]
+
+    def key_of(self, entry: Digested) -> KeyTexts:
+        """See Part."""
+        return key_texts(self.job.mapping, dict(entry.of))
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPart:
+    """Part `number` of the `total` parts of the target table's scan."""
+
+    job: VerifyJob
+    number: int
+    total: int
+    side: ClassVar[Side] = "items"
+
+    @property
+    def table(self) -> str:
+        """See Part."""
+        return str(self.job.mapping.source)
+
+    def read(self) -> Iterator[list[Digested]]:
+        """See Part."""
+        job = self.job
+        decoder = Decoder(job.mapping)
+        for page in scan_pages(job.settings, job.mapping.target, self.number, self.total):
+            yield [digested_item(job.mapping, decoder, item) for item in page]
+
+    def key_of(self, entry: Digested) -> KeyTexts:
+        """See Part."""
+        return texts_of_item(self.job.mapping, entry.of)
+
+
+def digested_row(mapping: TableMapping, pairs: Pairs) -> Digested:
+    """Digest a source row, given its pairs."""
+    return Digested(digest_key(key_pairs(mapping, pairs)), digest_row(pairs), pairs)
+
+
+def digested_item(mapping: TableMapping, decoder: Decoder, item: dict[str, Any]) -> Digested:
+    """Digest an item of DynamoDB JSON.
+
+    A key in a form that no row has is digested by its text, as JSON, which no key column is: it equals none.
+    """
+    pairs = list(decoder.decode(item).items())
+    key = key_pairs(mapping, pairs)
+    if any(isinstance(value, Foreign) for _, value in key):
+        texts = texts_of_item(mapping, item)
+        key = [(name, Json(texts[name])) for name in mapping.key_attributes]
+    return Digested(digest_key(key), digest_row(pairs), item)
+
+
+@dataclass(frozen=True, slots=True)
+class PartSum:
+    """How many rows or items a part has, and their buckets as bytes."""
+
+    entries: int
+    buckets: bytes
+
+
+def sum_part(part: Part, report: Report) -> PartSum:
+    """Digest a part into buckets. Reports (table, side, entries) as it goes."""
+
+    def attempt() -> PartSum:
+        buckets = Buckets()
+        for entries in part.read():
+            for entry in entries:
+                buckets.add(entry.key, entry.row)
+            report((part.table, part.side, len(entries)))
+            faults.point("verify.batch.read")
+        return PartSum(buckets.rows, buckets.to_bytes())
+
+    return again_when_cut_off(attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class ListTask:
+    """A part to read again, for the keys in these buckets."""
+
+    part: Part
+    buckets: frozenset[int]
+
+
+def list_part(task: ListTask, report: Report) -> int:
+    """Report (side, keys) for the keys in the task's buckets, a bounded number at a time; return how many."""
+
+    def attempt() -> int:
+        listed = 0
+        found: list[SpilledKey] = []
+        for entries in task.part.read():
+            found += [_spilled(task.part, entry) for entry in entries if bucket_of(entry.key) in task.buckets]
+            if len(found) >= KEYS_PER_MESSAGE:
+                report((task.part.side, found))
+                listed, found = listed + len(found), []
+        report((task.part.side, found))
+        return listed + len(found)
+
+    return again_when_cut_off(attempt)
+
+
+def _spilled(part: Part, entry: Digested) -> SpilledKey:
+    return SpilledKey(entry.key, orjson.dumps(part.key_of(entry)).decode(), entry.row)
+
+
+def again_when_cut_off(attempt: Callable[[], R]) -> R:
+    """Make an attempt on fresh connections again when the source's connection broke, some times."""
+    for attempts_left in reversed(range(SOURCE_ATTEMPTS)):
+        try:
+            return attempt()
+        except SourceUnreachable:
+            close_sessions()
+            if not attempts_left:
+                raise
+        except BaseException:
+            close_sessions()
+            raise
+    raise AssertionError("unreachable")
+
+
+_open: dict[tuple[str, str | None], tuple[psycopg.Connection, ExitStack]] = {}
+"""This process's connection to the source, kept from part to part under one snapshot; at most one."""
+
+
+def source_connection(job: VerifyJob) -> psycopg.Connection:
+    """Return this process's connection, under the job's snapshot."""
+    wanted = (job.dsn, job.snapshot)
+    if wanted not in _open:
+        close_sessions()
+        with ExitStack() as stack:
+            connection = stack.enter_context(connect_source(job.dsn, os.environ))
+            if job.snapshot is not None:
+                stack.enter_context(adopt_snapshot(connection, job.snapshot))
+            _open[wanted] = (connection, stack.pop_all())
+    return _open[wanted][0]
+
+
+def close_sessions() -> None:
+    """Close the connection that this process has kept for the next part."""
+    while _open:
+        _, (_, stack) = _open.popitem()
+        stack.close()
