@@ -1,0 +1,334 @@
+"""Export everything under one consistent snapshot into a directory, for a target that cannot be reached from here.
+
+Items are as the copy would write them; beside them lie digests of the rows as verification reads them, so that
+the other side can compare without the database. Credentials stay encrypted as they are. No AWS is needed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from pg2dynamo import faults
+from pg2dynamo.errors import ExportDamaged, RowRefused, RunnerActive, SourceChanged, SourceUnreachable, StageError
+from pg2dynamo.mapping.encode import Encoder
+from pg2dynamo.mapping.key_text import key_texts
+from pg2dynamo.mapping.table import TableMapping, TableName
+from pg2dynamo.migration import export_manifest
+from pg2dynamo.migration.credentials import read_credentials
+from pg2dynamo.migration.difference import row_pairs
+from pg2dynamo.migration.export_credentials import credential_lines
+from pg2dynamo.migration.export_files import LineFiles, folder, read_manifest, sync_directory, sync_tree, write_durably
+from pg2dynamo.migration.export_manifest import ExportedCredentials, ExportedTable, FileRecord, Manifest, plan_digest
+from pg2dynamo.migration.progress import Progress, Silent
+from pg2dynamo.migration.source import compile_plan, connect_source, open_source, source_dsn, source_tables
+from pg2dynamo.migration.verify_segment import digested_row
+from pg2dynamo.migration.workers import Report, Workers
+from pg2dynamo.plan.model import Plan
+from pg2dynamo.postgres.binary import select_rows
+from pg2dynamo.postgres.rows import copy_rows
+from pg2dynamo.postgres.segments import Segment, plan_segments
+from pg2dynamo.postgres.snapshot import SnapshotOwner, adopt_snapshot, hold_snapshot
+
+PHASE = "export"
+SEGMENTS_PER_SPAN = 8
+"""Segments that one task exports, 64 MB of heap: its files are neither tiny nor much to do again."""
+SOURCE_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What was exported, and of which snapshot."""
+
+    migration: str
+    directory: Path
+    snapshot: dict[str, Any]
+    tables: dict[str, dict[str, int]] = field(default_factory=dict)
+    credentials: dict[str, int] = field(default_factory=dict)
+    files: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+    @property
+    def quarantined(self) -> int:
+        """Rows that no item can hold, over all tables."""
+        return sum(counts["quarantined"] for counts in self.tables.values())
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row is in the export as an item."""
+        return not self.quarantined
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return {
+            "ok": self.ok,
+            "migration": self.migration,
+            "seconds": round(self.seconds, 3),
+            "directory": str(self.directory),
+            "snapshot": self.snapshot,
+            "tables": self.tables,
+            "credentials": self.credentials,
+            "files": self.files,
+            "bytes": self.bytes,
+        }
+
+
+def export(
+    plan: Plan,
+    environ: Mapping[str, str],
+    directory: Path,
+    *,
+    processes: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> ExportReport:
+    """Write the plan's tables and credentials, as one snapshot of the source has them, into `directory`.
+
+    The directory appears whole or not at all, durable when this returns; what a killed export left is removed
+    by the next. `overwrite` replaces an earlier export once the new one is whole; without it StageError says
+    that one is there. Rows that no item can hold are listed and counted. Raises the SourceError branch, and
+    RunnerActive when another export into this directory runs.
+    """
+    began = time.monotonic()
+    progress = progress or Silent()
+    directory = directory.absolute()
+    _require_free(directory, overwrite)
+    with _partial(directory) as partial, hold_snapshot(source_dsn(plan, environ), source_tables(plan)) as owner:
+        progress.say(f"Exporting snapshot {owner.position.snapshot} (LSN {owner.position.lsn}) of the source.")
+        with Workers(_processes(processes), environ) as workers:
+            tables = _export_tables(plan, environ, partial, owner, workers, progress)
+        credentials = _export_credentials(plan, environ, partial, owner, progress)
+        manifest = Manifest(
+            migration=plan.name,
+            plan_digest=plan_digest(plan),
+            snapshot=owner.position.as_json() | {"source_id": owner.position.source_id},
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            tables=tuple(tables),
+            credentials=tuple(credentials),
+        )
+        faults.point("export.written")
+        sync_tree(partial)
+        write_durably(partial / export_manifest.NAME, manifest.to_bytes())
+        faults.point("export.manifest")
+        _put_in_place(partial, directory)
+    return _report(manifest, directory, time.monotonic() - began)
+
+
+def _report(manifest: Manifest, directory: Path, seconds: float) -> ExportReport:
+    return ExportReport(
+        migration=manifest.migration,
+        directory=directory,
+        snapshot=dict(manifest.snapshot),
+        tables={
+            str(t.mapping.source): {"rows": t.rows, "items": t.items, "quarantined": t.quarantined}
+            for t in manifest.tables
+        },
+        credentials={c.source: c.rows for c in manifest.credentials},
+        files=len(manifest.files),
+        bytes=sum(file.bytes for file in manifest.files),
+        seconds=seconds,
+    )
+
+
+def _processes(wanted: int | None) -> int:
+    return os.cpu_count() or 1 if wanted is None else wanted
+
+
+def _require_free(directory: Path, overwrite: bool) -> None:
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        return
+    try:
+        read_manifest(directory)
+    except ExportDamaged:
+        raise StageError(
+            f"{directory} is there and is no export of ours.", remedy="Name another directory, or remove it."
+        ) from None
+    if not overwrite:
+        raise StageError(f"{directory} holds an export already.", remedy="Pass --overwrite, or name another directory.")
+
+
+@contextmanager
+def _partial(directory: Path) -> Iterator[Path]:
+    """Give an empty directory beside the wanted one, ours alone while the context lasts, and gone after it."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(directory.parent / f".{directory.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    partial = directory.parent / f".{directory.name}.partial"
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunnerActive(f"Another export into {directory} runs.", remedy="Wait until it ends.") from None
+        for left in (partial, _old(directory)):
+            if left.exists():
+                shutil.rmtree(left)
+        partial.mkdir(mode=0o700)
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        os.close(lock)
+
+
+def _old(directory: Path) -> Path:
+    return directory.parent / f".{directory.name}.old"
+
+
+def _put_in_place(partial: Path, directory: Path) -> None:
+    """Rename; an earlier export is moved aside first, and removed when the new one is durably there."""
+    if directory.exists():
+        directory.rename(_old(directory))
+    partial.rename(directory)
+    sync_directory(directory.parent)
+    shutil.rmtree(_old(directory), ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTask:
+    """One span of segments of one table; plain values. `dsn` is the plan's reference."""
+
+    dsn: str
+    snapshot: str
+    mapping: TableMapping
+    directory: str
+    number: int
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanResult:
+    """The files of one span."""
+
+    data: tuple[FileRecord, ...]
+    digests: tuple[FileRecord, ...]
+    refused: tuple[FileRecord, ...]
+
+
+def _export_tables(
+    plan: Plan,
+    environ: Mapping[str, str],
+    partial: Path,
+    owner: SnapshotOwner,
+    workers: Workers,
+    progress: Progress,
+) -> list[ExportedTable]:
+    name = owner.position.name
+    with open_source(plan, environ) as connection, adopt_snapshot(connection, name):
+        mappings = compile_plan(connection, plan)
+        segments = {source: plan_segments(connection, source) for source in mappings}
+
+    def tasks() -> Iterator[ExportTask]:
+        for source, mapping in mappings.items():
+            for number, span in enumerate(_spans(segments[source]), start=1):
+                owner.check()
+                yield ExportTask(plan.source.dsn, name, mapping, str(partial), number, span)
+
+    for source in mappings:
+        progress.start(PHASE, str(source), None)
+    results: dict[TableName, dict[int, SpanResult]] = {source: {} for source in mappings}
+    for task, result in workers.run(export_span, tasks(), lambda message: progress.advance(PHASE, *message)):
+        results[task.mapping.source][task.number] = result
+    for source in mappings:
+        progress.finish(PHASE, str(source))
+    return [_exported(mapping, results[source]) for source, mapping in mappings.items()]
+
+
+def _spans(segments: list[Segment]) -> Iterator[tuple[Segment, ...]]:
+    for start in range(0, len(segments), SEGMENTS_PER_SPAN):
+        yield tuple(segments[start : start + SEGMENTS_PER_SPAN])
+
+
+def _exported(mapping: TableMapping, results: Mapping[int, SpanResult]) -> ExportedTable:
+    ordered = [result for _, result in sorted(results.items())]
+    data = tuple(file for result in ordered for file in result.data)
+    refused = tuple(file for result in ordered for file in result.refused)
+    items, quarantined = (sum(file.rows for file in files) for files in (data, refused))
+    digests = tuple(file for result in ordered for file in result.digests)
+    return ExportedTable(mapping, items + quarantined, items, quarantined, data, digests, refused)
+
+
+def export_span(task: ExportTask, report: Report) -> SpanResult:
+    """Write the files of one span; begun again on a fresh connection when the connection to the source breaks."""
+    for attempts_left in reversed(range(SOURCE_ATTEMPTS)):
+        try:
+            return _export_span(task, report)
+        except SourceUnreachable:
+            if not attempts_left:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _export_span(task: ExportTask, report: Report) -> SpanResult:
+    with connect_source(task.dsn, os.environ) as connection, adopt_snapshot(connection, task.snapshot):
+        directory, number = Path(task.directory), f"{task.number:05d}"
+        tables, verify = folder("tables", task.mapping.source), folder("verify", task.mapping.source)
+        with (
+            LineFiles(directory, f"{tables}/data-{number}") as data,
+            LineFiles(directory, f"{verify}/refused-{number}") as refused,
+            LineFiles(directory, f"{verify}/digests-{number}", ".gz") as digests,
+        ):
+            for segment in task.segments:
+                rows = _write_items(task.mapping, copy_rows(connection, task.mapping, segment), data, refused, report)
+                compared = _write_digests(task.mapping, select_rows(connection, task.mapping, segment), digests)
+                if rows != compared:
+                    raise SourceChanged(f"{segment} was read twice under one snapshot with {rows} and {compared} rows.")
+                faults.point("export.segment")
+    return SpanResult(tuple(data.records), tuple(digests.records), tuple(refused.records))
+
+
+def _write_items(
+    mapping: TableMapping, batches: Iterator[list[bytes]], data: LineFiles, refused: LineFiles, report: Report
+) -> int:
+    encoder = Encoder(mapping)
+    rows = 0
+    for lines in batches:
+        for line in lines:
+            try:
+                data.add((b'{"Item":' + encoder.encode(line).item + b"}",))
+            except RowRefused as fault:
+                refused.add((_refused(encoder, line, fault),))
+        rows += len(lines)
+        report((str(mapping.source), len(lines)))
+    return rows
+
+
+def _refused(encoder: Encoder, line: bytes, fault: RowRefused) -> bytes:
+    return orjson.dumps({"key": encoder.source_key(line), "attribute": fault.attribute, "reason": fault.reason})
+
+
+def _write_digests(mapping: TableMapping, batches: Iterator[list[Any]], digests: LineFiles) -> int:
+    """Write digest of key, digest of row and key of every row, read by the path that verification reads by."""
+    rows = 0
+    for batch in batches:
+        for row in batch:
+            entry = digested_row(mapping, row_pairs(mapping, row.values, row.unrestored))
+            key = orjson.dumps(key_texts(mapping, dict(entry.of)))
+            digests.add((b"\t".join((entry.key.hex().encode(), entry.row.hex().encode(), key)),))
+        rows += len(batch)
+    return rows
+
+
+def _export_credentials(
+    plan: Plan, environ: Mapping[str, str], partial: Path, owner: SnapshotOwner, progress: Progress
+) -> list[ExportedCredentials]:
+    exported = []
+    with open_source(plan, environ) as connection, adopt_snapshot(connection, owner.position.name):
+        for secret in plan.secrets:
+            table = str(secret.source)
+            progress.start(PHASE, table, None)
+            with LineFiles(partial, f"{folder('credentials', secret.source)}/credentials") as files:
+                for group in read_credentials(connection, secret):
+                    files.add(credential_lines(secret, group))
+                    progress.advance(PHASE, table, len(group.rows))
+            progress.finish(PHASE, table)
+            exported.append(ExportedCredentials(table, sum(f.rows for f in files.records), tuple(files.records)))
+    return exported

@@ -1,0 +1,202 @@
+"""The manifest of an export directory: what it holds, proved by size and digest, and what an import needs to know.
+
+Plain values and their JSON. The manifest is written last, so that a directory with one is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from pg2dynamo.errors import ExportDamaged, PlanError
+from pg2dynamo.mapping.table import Attribute, IndexMapping, SourceKeyColumn, TableMapping, TableName
+from pg2dynamo.mapping.types import ColumnType, Kind
+from pg2dynamo.plan.model import Plan
+
+FORMAT = "pg2dynamo-export"
+VERSION = 1
+"""Raise it when an older import could misread a newer export."""
+
+NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file: its path below the directory, its size in bytes, its SHA-256, and how many lines it holds."""
+
+    path: str
+    bytes: int
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedTable:
+    """One table: `rows` = `items` + `quarantined`.
+
+    `data` holds the items as ImportTable takes them, `digests` the digest of each row as verification reads
+    it, `refused` the rows that no item can hold.
+    """
+
+    mapping: TableMapping
+    rows: int
+    items: int
+    quarantined: int
+    data: tuple[FileRecord, ...]
+    digests: tuple[FileRecord, ...]
+    refused: tuple[FileRecord, ...]
+
+    @property
+    def files(self) -> tuple[FileRecord, ...]:
+        """All its files."""
+        return (*self.data, *self.digests, *self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedCredentials:
+    """The credentials of one table, encrypted as they were."""
+
+    source: str
+    rows: int
+    files: tuple[FileRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an export directory holds, and of which state of which database."""
+
+    migration: str
+    plan_digest: str
+    snapshot: Mapping[str, Any]
+    created_at: str
+    tables: tuple[ExportedTable, ...] = ()
+    credentials: tuple[ExportedCredentials, ...] = field(default=())
+
+    @property
+    def files(self) -> list[FileRecord]:
+        """Every file but the manifest itself."""
+        return [file for part in (*self.tables, *self.credentials) for file in part.files]
+
+    @property
+    def export_id(self) -> str:
+        """Identify this export: another one has another id."""
+        return _digest(self._content())[:32]
+
+    def to_bytes(self) -> bytes:
+        """Return the manifest as JSON, with a digest of itself."""
+        content = self._content()
+        return json.dumps(content | {"sha256": _digest(content)}, indent=1).encode() + b"\n"
+
+    def _content(self) -> dict[str, Any]:
+        return {"format": FORMAT, "version": VERSION, **json.loads(json.dumps(asdict(self)))}
+
+
+def manifest_from(data: bytes) -> Manifest:
+    """Return what `to_bytes` wrote.
+
+    Raises ExportDamaged when it was altered or is no manifest, or when a newer pg2dynamo wrote it.
+    """
+    try:
+        content = json.loads(data)
+        given = content.pop("sha256")
+        if content["format"] != FORMAT:
+            raise ValueError
+        if content["version"] != VERSION:
+            raise ExportDamaged(
+                f"The export has format version {content['version']}; this pg2dynamo knows {VERSION}.",
+                remedy="Import it with the pg2dynamo that exported it.",
+            )
+        if given != _digest(content):
+            raise ValueError
+        return _manifest(content)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ExportDamaged(f"{NAME} is damaged or is no manifest.", remedy="Export again.") from None
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _manifest(content: Mapping[str, Any]) -> Manifest:
+    return Manifest(
+        migration=content["migration"],
+        plan_digest=content["plan_digest"],
+        snapshot=content["snapshot"],
+        created_at=content["created_at"],
+        tables=tuple(map(_table, content["tables"])),
+        credentials=tuple(
+            ExportedCredentials(entry["source"], entry["rows"], _files(entry["files"]))
+            for entry in content["credentials"]
+        ),
+    )
+
+
+def _table(entry: Mapping[str, Any]) -> ExportedTable:
+    return ExportedTable(
+        mapping=mapping_from(entry["mapping"]),
+        rows=entry["rows"],
+        items=entry["items"],
+        quarantined=entry["quarantined"],
+        data=_files(entry["data"]),
+        digests=_files(entry["digests"]),
+        refused=_files(entry["refused"]),
+    )
+
+
+def _files(entries: Iterable[Mapping[str, Any]]) -> tuple[FileRecord, ...]:
+    files = tuple(FileRecord(**entry) for entry in entries)
+    for file in files:
+        parts = PurePosixPath(file.path).parts
+        if not parts or parts[0] == "/" or ".." in parts:
+            raise ValueError("a path that leaves the directory")
+    return files
+
+
+def mapping_from(entry: Mapping[str, Any]) -> TableMapping:
+    """Return the mapping whose `dataclasses.asdict` went through JSON."""
+    return TableMapping(
+        source=TableName(**entry["source"]),
+        target=entry["target"],
+        attributes=tuple(Attribute(**(a | {"type": _type(a["type"])})) for a in entry["attributes"]),
+        source_key=tuple(SourceKeyColumn(**(k | {"type": _type(k["type"])})) for k in entry["source_key"]),
+        hash=entry["hash"],
+        range=entry["range"],
+        indexes=tuple(IndexMapping(**index) for index in entry["indexes"]),
+        key_types=tuple((name, form) for name, form in entry["key_types"]),
+    )
+
+
+def _type(entry: Mapping[str, Any]) -> ColumnType:
+    element = _type(entry["element"]) if entry["element"] else None
+    return ColumnType(Kind(entry["kind"]), entry["name"], entry["oid"], element, entry["element_delimiter"])
+
+
+def plan_digest(plan: Plan) -> str:
+    """Return a digest of what export and import must agree on.
+
+    All but where things are: the source's address, the target's region and tables, the KMS key, the literal
+    text that secret names begin with, and the keys that decrypt.
+    """
+    content = {
+        "name": plan.name,
+        "tables": [table.model_dump(mode="json", exclude={"to"}) for table in plan.tables],
+        "secrets": [
+            secret.model_dump(mode="json", exclude={"kms_key", "name", "decrypt"})
+            | {"name": secret.name.removeprefix(secret.name_prefix), "format": secret.decrypt.format}
+            for secret in plan.secrets
+        ],
+    }
+    return _digest(content)
+
+
+def require_same_plan(manifest: Manifest, plan: Plan) -> None:
+    """Raise PlanError unless the export was made with this plan, names and addresses aside."""
+    if manifest.migration != plan.name or manifest.plan_digest != plan_digest(plan):
+        raise PlanError(
+            f"The export was made with another plan than {plan.name}.",
+            remedy="Use the plan of the export; only names of tables, secrets and keys may differ.",
+        )
