@@ -96,6 +96,10 @@ class Journal:
         """Return the copied segments of a table, by leaf and number."""
         return [records.segment_from(values) for values in self._entries(records.segments_prefix(source))]
 
+    def segment_count(self, source: str) -> int:
+        """Return how many segments of a table are copied."""
+        return sum(1 for _ in self._names(records.segments_prefix(source)))
+
     def put_segment(self, source: str, record: SegmentRecord) -> None:
         """Store durably that a segment is copied."""
         self._put(records.segment_entry(source, record), records.segment_values(source, record))

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from pg2dynamo.dynamodb.client import aws_errors, error_code
 from pg2dynamo.errors import TargetError, TargetMissing, TargetShapeDiffers
+from pg2dynamo.mapping.limits import GLOBAL_INDEXES, key_attribute_name_fault, table_name_fault
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.types import key_form
 
@@ -185,6 +186,18 @@ def unwritable(mapping: TableMapping, actual: TableShape) -> list[str]:
         for name, kind in actual.types
         if name in forms and name not in planned and forms[name] != kind
     ]
+
+
+def shape_faults(name: str, shape: TableShape) -> list[str]:
+    """Return why DynamoDB cannot have a table of this name and shape, in words; empty when it can."""
+    names = [index.name for index in shape.indexes]
+    found = [f"{n}: {fault}" for n in (name, *names) if (fault := table_name_fault(n))]
+    found += [f"the key attribute {a}: {fault}" for a, _ in shape.types if (fault := key_attribute_name_fault(a))]
+    found += [f"the index {n} stands twice" for n in dict.fromkeys(names) if names.count(n) > 1]
+    found += [f"the index {i.name} has the same hash and range" for i in shape.indexes if i.hash == i.range]
+    if len(names) > GLOBAL_INDEXES:
+        found.append(f"{len(names)} indexes, and a table can have {GLOBAL_INDEXES}")
+    return found
 
 
 def shape_notes(wanted: TableShape, actual: TableShape) -> list[str]:

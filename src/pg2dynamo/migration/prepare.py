@@ -1,0 +1,198 @@
+"""Prepare the target: control table, tables with their indexes and protection, and the KMS key when asked.
+
+Everything is looked at before anything is made; nothing that exists is altered, but for protection that is
+switched on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from pg2dynamo.dynamodb.client import dynamodb_client
+from pg2dynamo.dynamodb.journal import CONTROL_SHAPE, Journal
+from pg2dynamo.dynamodb.protection import protect
+from pg2dynamo.dynamodb.tables import (
+    WAIT_SECONDS,
+    DescribedTable,
+    create_table,
+    require_shape,
+    settle,
+    shape_differences,
+    shape_faults,
+    shape_notes,
+    table_shape,
+    unwritable,
+    wait_until_active,
+)
+from pg2dynamo.errors import PlanError, SecretError, TargetShapeDiffers
+from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.migration.progress import Progress, Silent
+from pg2dynamo.migration.source import compile_plan, open_source
+from pg2dynamo.migration.target import target_settings
+from pg2dynamo.plan.model import Plan, Target
+from pg2dynamo.secrets.kms import ensure_key, key_state, kms_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class Outcome(StrEnum):
+    """What `prepare` has done about one thing."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    LACKING = "lacking"  # the endpoint does not have it, or it was not asked for
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareLine:
+    """One line of the report: what it is about, what was done, and details in words (may be empty)."""
+
+    subject: str
+    outcome: Outcome
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.outcome}{' — ' + self.detail if self.detail else ''}"
+
+    def as_json(self) -> dict[str, str]:
+        """Return the line as JSON values."""
+        return {"subject": self.subject, "outcome": str(self.outcome), "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareReport:
+    """What `prepare` has done."""
+
+    migration: str
+    lines: tuple[PrepareLine, ...]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was created or changed."""
+        return any(line.outcome in (Outcome.CREATED, Outcome.CHANGED) for line in self.lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return {
+            "migration": self.migration,
+            "changed": self.changed,
+            "lines": [line.as_json() for line in self.lines],
+        }
+
+
+def prepare(
+    plan: Plan,
+    environ: Mapping[str, str],
+    *,
+    mappings: Mapping[Any, TableMapping] | None = None,
+    create_kms_key: bool = False,
+    progress: Progress | None = None,
+) -> PrepareReport:
+    """Make the target ready for `copy`: tables, control table, protection, and with `create_kms_key` the key.
+
+    Idempotent: a second run changes nothing. Reads the catalog of the source for the types of key attributes,
+    unless `mappings` gives them. Raises TargetShapeDiffers, before anything is made, when a table exists with
+    another shape; PlanError when DynamoDB cannot have a table as the plan wants it; SourceError; TargetError;
+    SecretError.
+    """
+    if mappings is None:
+        with open_source(plan, environ) as connection:
+            mappings = compile_plan(connection, plan)
+    lines = prepare_tables(mappings, plan, environ, progress=progress)
+    return PrepareReport(plan.name, (*lines, *_keys(plan, environ, create=create_kms_key)))
+
+
+def prepare_tables(
+    mappings: Mapping[Any, TableMapping],
+    plan: Plan,
+    environ: Mapping[str, str],
+    *,
+    progress: Progress | None = None,
+    wait_seconds: float = WAIT_SECONDS,
+) -> list[PrepareLine]:
+    """Make the control table and the tables of these mappings ready; see `prepare`. Needs no source."""
+    client = dynamodb_client(target_settings(plan, environ))
+    found = _look(client, plan, mappings.values(), wait_seconds)
+    journal = Journal(client, plan.target.control_table, plan.name)
+    created = {journal.control_table} if journal.ensure_table() else set()
+    for mapping in mappings.values():
+        if found[mapping.target] is None:
+            (progress or Silent()).say(f"Creating the table {mapping.target}.")
+            if create_table(client, mapping.target, table_shape(mapping), protected=plan.target.deletion_protection):
+                created.add(mapping.target)
+    lines = _finish(client, plan.target, journal.control_table, created, [], wait_seconds)
+    for mapping in mappings.values():
+        table = wait_until_active(client, mapping.target, wait_seconds=wait_seconds)
+        require_shape(mapping.target, _differences(mapping, table))
+        notes = shape_notes(table_shape(mapping), table.shape)
+        lines += _finish(client, plan.target, mapping.target, created, notes, wait_seconds)
+    return lines
+
+
+def _look(
+    client: DynamoDBClient, plan: Plan, mappings: Iterable[TableMapping], wait_seconds: float
+) -> dict[str, DescribedTable | None]:
+    """Return the tables as they are, once none is in change; refuse the plan here if it cannot be met."""
+    mappings = list(mappings)
+    faults = [f"{m.target}: {fault}" for m in mappings for fault in shape_faults(m.target, table_shape(m))]
+    if faults:
+        raise PlanError(f"DynamoDB cannot have these tables: {'; '.join(faults)}.", remedy="Correct the plan.")
+    found = {m.target: settle(client, m.target, wait_seconds=wait_seconds) for m in mappings}
+    control = settle(client, plan.target.control_table, wait_seconds=wait_seconds)
+    differing = {m.target: _differences(m, table) for m in mappings if (table := found[m.target]) is not None}
+    if control is not None:
+        differing[control.name] = shape_differences(CONTROL_SHAPE, control.shape)
+    _require_shapes(differing)
+    return found
+
+
+def _require_shapes(differing: Mapping[str, list[str]]) -> None:
+    """Raise one error that names every table of another shape."""
+    told = [f"{name}: {'; '.join(differences)}" for name, differences in differing.items() if differences]
+    if told:
+        raise TargetShapeDiffers(
+            f"Tables exist with another shape than the plan's, and nothing was changed. {'. '.join(told)}.",
+            remedy="Name other tables in the plan, correct the plan, or change or delete the tables yourself.",
+        )
+
+
+def _differences(mapping: TableMapping, table: DescribedTable) -> list[str]:
+    return [*shape_differences(table_shape(mapping), table.shape), *unwritable(mapping, table.shape)]
+
+
+def _finish(
+    client: DynamoDBClient, target: Target, name: str, created: set[str], notes: list[str], wait_seconds: float
+) -> list[PrepareLine]:
+    """Protect a table that is there, and tell what was done about it."""
+    table = wait_until_active(client, name, wait_seconds=wait_seconds)
+    done = protect(client, table, recovery=target.point_in_time_recovery, protection=target.deletion_protection)
+    subject = f"table {name}"
+    outcome = Outcome.CREATED if name in created else Outcome.CHANGED if done.changed else Outcome.UNCHANGED
+    detail = f"switched on: {', '.join(done.changed)}" if done.changed else ""
+    lacking = [PrepareLine(subject, Outcome.LACKING, f"this endpoint has no {what}") for what in done.lacking]
+    return [PrepareLine(subject, outcome, detail), *lacking, *(PrepareLine(subject, Outcome.NOTE, n) for n in notes)]
+
+
+def _keys(plan: Plan, environ: Mapping[str, str], *, create: bool) -> list[PrepareLine]:
+    """Look at the KMS key of each secret, and create what is missing when asked."""
+    names = dict.fromkeys(secret.kms_key for secret in plan.secrets if secret.kms_key)
+    if not names:
+        return []
+    client = kms_client(target_settings(plan, environ).region)
+    lines = []
+    for name in names:
+        state, created = ensure_key(client, name) if create else (key_state(client, name), False)
+        if state is None:
+            detail = "it is not there; create it, or run `pg2dynamo prepare --create-kms-key`"
+            lines.append(PrepareLine(f"KMS key {name}", Outcome.LACKING, detail))
+            continue
+        if state.fault:
+            raise SecretError(f"The KMS key {name} cannot be used: {state.fault}.", remedy="Enable it or name another.")
+        lines.append(PrepareLine(f"KMS key {name}", Outcome.CREATED if created else Outcome.UNCHANGED))
+    return lines
