@@ -7,6 +7,7 @@ text that is not exactly in the form which `mapping.types` names.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from pg2dynamo.mapping.values import Endless
 
@@ -94,6 +95,7 @@ def read_interval(text: str) -> tuple[int, int, int] | Endless:
     return interval
 
 
+@lru_cache(maxsize=4096)
 def _days(text: str) -> int:
     match = _DATE.fullmatch(text)
     if match is None:

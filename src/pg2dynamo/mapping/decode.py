@@ -28,6 +28,10 @@ _DIMENSION = re.compile(r"\[(-?[0-9]{1,10}):(-?[0-9]{1,10})\]")
 _MOST_DIMENSIONS = 6
 
 
+_MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What a reader may raise for a value that is not in its form."""
+
+
 class ItemUndecodable(Pg2DynamoError):
     """An item's key is not in the form that the mapping writes; `attribute` names the one at fault."""
 
@@ -48,11 +52,13 @@ class Decoder:
         Never raises for what an item holds: an attribute that no row could have is `Undecodable`, one that
         the mapping does not have is `Unknown`.
         """
-        return {name: self._value(name, value) for name, value in item.items()}
-
-    def _value(self, name: str, value: Any) -> Value:
-        reader = self._readers.get(name)
-        return Unknown() if reader is None else _attempt(reader, value)
+        readers = self._readers
+        try:
+            return {name: readers[name](value) for name, value in item.items()}
+        except _MALFORMED:
+            return {
+                name: _attempt(readers[name], value) if name in readers else Unknown() for name, value in item.items()
+            }
 
 
 def decode_key(mapping: TableMapping, item: dict[str, Any]) -> dict[str, Value]:
@@ -72,7 +78,7 @@ def decode_key(mapping: TableMapping, item: dict[str, Any]) -> dict[str, Value]:
 def _attempt(reader: Read, value: Any) -> Value:
     try:
         return reader(value)
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
+    except _MALFORMED:
         return Undecodable()
 
 
@@ -85,8 +91,8 @@ def _content(value: Any, form: str) -> Any:
 
 
 def _string(value: Any) -> str:
-    content = _content(value, "S")
-    if not isinstance(content, str):
+    content = value["S"]
+    if type(content) is not str or len(value) != 1:
         raise TypeError
     return content
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any
 
 from pg2dynamo.mapping.values import Bounded, Endless, Json, Undecodable, Unknown, Value
@@ -23,6 +25,7 @@ _MASK = (1 << (8 * DIGEST_BYTES)) - 1
 _HEADER = struct.Struct(">4sI")
 _ENTRY = struct.Struct(f">HQ{DIGEST_BYTES}s")
 _MAGIC = b"pgb1"
+_name = itemgetter(0)
 
 
 def digest_key(pairs: Iterable[tuple[str, Value]]) -> bytes:
@@ -37,10 +40,11 @@ def digest_row(pairs: Iterable[tuple[str, Value]]) -> bytes:
 
 def encode_pairs(pairs: Iterable[tuple[str, Value]]) -> bytes:
     """Return the encoding of named values: injective, whatever their order; None is left out."""
-    present = sorted([pair for pair in pairs if pair[1] is not None], key=_name)
     parts: list[bytes] = []
-    for name, value in present:
-        parts += (_sized(b"a", _utf8(name)), encode_value(value))
+    for name, value in sorted(pairs, key=_name):
+        if value is not None:
+            encode = _SCALARS.get(type(value), encode_value)
+            parts += (_heading(name), encode(value))
     return b"".join(parts)
 
 
@@ -158,12 +162,13 @@ def _entries(value: dict[str, Any]) -> Iterator[Any]:
         yield entry
 
 
-def _name(pair: tuple[str, Any]) -> str:
-    return pair[0]
-
-
 def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
+
+
+@lru_cache(maxsize=4096)
+def _heading(name: str) -> bytes:
+    return _sized(b"a", _utf8(name))
 
 
 def _sized(tag: bytes, content: bytes) -> bytes:
@@ -172,6 +177,11 @@ def _sized(tag: bytes, content: bytes) -> bytes:
 
 def _counted(tag: bytes, count: int) -> bytes:
     return b"%b%d:" % (tag, count)
+
+
+def _string(value: str) -> bytes:
+    content = value.encode("utf-8", "surrogatepass")
+    return b"s%d:%b" % (len(content), content)
 
 
 def _integer(value: int) -> bytes:
@@ -195,7 +205,7 @@ def _decimal(value: Decimal) -> bytes:
 
 
 _SCALARS: dict[type, Callable[[Any], bytes]] = {
-    str: lambda value: _sized(b"s", _utf8(value)),
+    str: _string,
     int: _integer,
     Decimal: _decimal,
     bool: lambda value: b"1" if value else b"0",

@@ -31,7 +31,7 @@ def date(text: str) -> str:
 
 def timestamp(text: str) -> str:
     """Return a timestamp as `2024-01-02T03:04:05.000006`."""
-    if text[10:11] == " " and text[-1] != "C":
+    if text[10:11] == " " and text[4] == "-" and text[-1] != "C":
         if len(text) == _SECOND:
             return f"{text[:10]}T{text[11:]}.000000"
         return f"{text[:10]}T{text[11:]}".ljust(_MICROSECOND, "0")
@@ -40,7 +40,7 @@ def timestamp(text: str) -> str:
 
 def timestamptz(text: str) -> str:
     """Return a timestamp with time zone as `2024-01-02T03:04:05.000006Z`."""
-    if text[10:11] == " " and text[-3:] == "+00":
+    if text[10:11] == " " and text[4] == "-" and text[-3:] == "+00":
         if len(text) == _SECOND + 3:
             return f"{text[:10]}T{text[11:19]}.000000Z"
         return f"{text[:10]}T{text[11:-3]}".ljust(_MICROSECOND, "0") + "Z"
