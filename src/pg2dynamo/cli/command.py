@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 import orjson
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from pg2dynamo.cli.progress import progress_for
 from pg2dynamo.errors import Pg2DynamoError, PlanError
@@ -84,6 +85,13 @@ def bounded(work: Callable[[], int], *, as_json: bool) -> NoReturn:
 def print_json(value: dict[str, Any]) -> None:
     """Print one JSON object on a line of standard output."""
     print(orjson.dumps(value).decode())  # noqa: T201
+
+
+def right_aligned(table: Table) -> Table:
+    """Align all columns but the first to the right."""
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
 
 
 def _tell(error: Pg2DynamoError, as_json: bool) -> None:

@@ -18,11 +18,14 @@ from pg2dynamo.cli.command import (
     MaxDeletesOption,
     PlanOption,
     ProcessesOption,
+    right_aligned,
     run,
 )
 from pg2dynamo.migration.copy import CopyOptions
 from pg2dynamo.migration.copy import copy as copy_plan
 from pg2dynamo.migration.copy_report import CopyReport
+
+REFUSALS_SHOWN = 20
 
 
 def copy(
@@ -51,22 +54,28 @@ def copy(
 
 def show_copy(report: CopyReport, console: Console) -> None:
     """Print what was copied, and what was not and why."""
-    table = Table("table", *_right("rows", "items", "quarantined", "written now", "deleted now"), title="Copied")
+    table = right_aligned(Table("table", "rows", "items", "quarantined", "written now", "deleted now", title="Copied"))
     for name, counts in report.tables.items():
         values = (counts.rows, counts.items, counts.quarantined, counts.written, counts.deleted)
         table.add_row(name, *(f"{value:,}" for value in values))
     console.print(table)
-    secrets = report.secrets
-    if secrets.get("rows"):
-        console.print(
-            f"Credentials: {secrets['rows']:,} rows: {secrets['current']:,} current, {secrets['older']:,} older "
-            f"versions, {secrets['refused']:,} refused."
-        )
+    _show_secrets(report, console)
     position = report.snapshot
     console.print(f"The target equals snapshot {position['snapshot']}, taken {position['taken_at']}.")
     if report.quarantined:
         console.print(f"Complete with {report.quarantined:,} rows in quarantine: see `pg2dynamo status`.")
 
 
-def _right(*names: str) -> list[str]:
-    return list(names)
+def _show_secrets(report: CopyReport, console: Console) -> None:
+    secrets = report.secrets
+    if not secrets.rows:
+        return
+    console.print(
+        f"Credentials: {secrets.rows:,} rows: {secrets.current:,} current, {secrets.older:,} older versions, "
+        f"{secrets.refused:,} refused."
+    )
+    for refusal in secrets.refusals[:REFUSALS_SHOWN]:
+        key = ", ".join(f"{name}={value}" for name, value in refusal.key.items())
+        console.print(f"  refused: {refusal.table} {key}: {refusal.reason}")
+    if len(secrets.refusals) > REFUSALS_SHOWN:
+        console.print(f"  and {len(secrets.refusals) - REFUSALS_SHOWN:,} more: see `pg2dynamo status --json`.")

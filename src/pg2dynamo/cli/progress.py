@@ -103,7 +103,7 @@ class PlainProgress:
         self._write(f"{phase} {table}: done, {line.done:,} rows in {seconds:.1f} s")
 
     def say(self, message: str) -> None:
-        print(message, file=self._stream, flush=True)  # noqa: T201
+        print(message, file=self._stream, flush=True)
 
     def _write(self, text: str) -> None:
         if not self._quiet:

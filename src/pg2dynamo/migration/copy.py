@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pg2dynamo import faults
-from pg2dynamo.dynamodb.client import dynamodb_client
 from pg2dynamo.dynamodb.journal import Journal, SegmentRecord, TableRecord
 from pg2dynamo.dynamodb.lease import Lease
 from pg2dynamo.dynamodb.settings import TargetSettings
@@ -92,7 +91,7 @@ def copy(
     settings = target_settings(plan, environ)
     journal = open_journal(plan, settings)
     with (
-        journal.lease(request_timeout_seconds=settings.request_timeout_seconds) as lease,
+        journal.lease("copy", request_timeout_seconds=settings.request_timeout_seconds, say=progress.say) as lease,
         hold_snapshot(source_dsn(plan, environ), source_tables(plan)) as owner,
         recorded_run(journal, "copy", owner.position) as run,
     ):
@@ -107,7 +106,7 @@ def copy(
             snapshot=owner.position.as_json(),
             resumed=resumed,
             tables={table.name: table.counts for table in tables},
-            secrets=secrets.as_json(),
+            secrets=secrets,
             refused_expected=options.expect_refused,
             seconds=time.monotonic() - began,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from pg2dynamo.migration.copy_secrets import SecretsReport
+
 
 @dataclass(slots=True)
 class TableCounts:
@@ -45,7 +47,7 @@ class CopyReport:
     snapshot: dict[str, Any]
     resumed: bool
     tables: dict[str, TableCounts] = field(default_factory=dict)
-    secrets: dict[str, int] = field(default_factory=dict)
+    secrets: SecretsReport = field(default_factory=SecretsReport)
     refused_expected: int = 0
     seconds: float = 0.0
 
@@ -57,7 +59,7 @@ class CopyReport:
     @property
     def ok(self) -> bool:
         """Whether every row is an item and no more credentials are refused than was expected."""
-        return not self.quarantined and self.secrets.get("refused", 0) <= self.refused_expected
+        return not self.quarantined and self.secrets.refused <= self.refused_expected
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
@@ -68,5 +70,6 @@ class CopyReport:
             "snapshot": self.snapshot,
             "resumed": self.resumed,
             "tables": {name: counts.as_json() for name, counts in self.tables.items()},
-            "secrets": self.secrets,
+            "secrets": self.secrets.as_json(),
+            "refusals": [{"table": r.table, "key": r.key, "reason": r.reason} for r in self.secrets.refusals],
         }

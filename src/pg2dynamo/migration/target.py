@@ -15,7 +15,9 @@ from pg2dynamo.plan.model import Plan
 def target_settings(plan: Plan, environ: Mapping[str, str]) -> TargetSettings:
     """Return how the plan's target is reached. Raises PlanError when the region's variable is not set."""
     region = resolve(plan.target.region, environ) if plan.target.region else None
-    return TargetSettings(region=region.reveal() if region else None)
+    return TargetSettings(
+        region=region.reveal() if region else None, request_timeout_seconds=plan.target.request_timeout_seconds
+    )
 
 
 def open_journal(plan: Plan, settings: TargetSettings) -> Journal:

@@ -46,12 +46,16 @@ class Source(Frozen):
 
 
 class Target(Frozen):
-    """Where the items go. Region, endpoints and profile default to the AWS SDK's own configuration."""
+    """Where the items go. Region, endpoints and profile default to the AWS SDK's own configuration.
+
+    `request_timeout_seconds` bounds one request to DynamoDB; a run that takes over from one that died waits as long.
+    """
 
     region: str | None = None
     control_table: str = "pg2dynamo-control"
     point_in_time_recovery: bool = True
     deletion_protection: bool = True
+    request_timeout_seconds: float = Field(default=10.0, ge=1, le=60)
 
 
 class Key(Frozen):
