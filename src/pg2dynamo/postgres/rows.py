@@ -80,6 +80,25 @@ def copy_rows_by_key(
             yield from copy_out(conn, query)
 
 
+def copy_rows_by_item_key(
+    conn: psycopg.Connection, mapping: TableMapping, keys: Sequence[Mapping[str, Value]]
+) -> Iterator[list[bytes]]:
+    """Yield the rows whose key attributes have these values as COPY's lines; absent ones are left out.
+
+    Every key must be one that `keys_present` found. A row may come that has a key only equal by the column's own
+    comparison (citext, char(n)).
+    """
+    expressions = [attribute.sql for attribute in key_attributes(mapping)]
+    for start in range(0, len(keys), KEYS_PER_STATEMENT):
+        known = [
+            literals for key in keys[start : start + KEYS_PER_STATEMENT] if (literals := key_literals(mapping, key))
+        ]
+        where = among(expressions, [[literal for _, literal in literals] for literals in known])
+        query = f"SELECT {', '.join(mapping.select_list)} FROM {whole_table(conn, mapping)} WHERE {where}"  # noqa: S608
+        with translated(f"Reading rows of {mapping.source} by key"):
+            yield from copy_out(conn, query)
+
+
 def keys_present(conn: psycopg.Connection, mapping: TableMapping, keys: Sequence[Mapping[str, Value]]) -> list[bool]:
     """Tell for each key of an item, by attribute, whether the source has its row; one answer a key, in order.
 

@@ -1,0 +1,123 @@
+"""The lines of the checklist that are about PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psycopg
+
+from pg2dynamo.dynamodb.tables import shape_faults, table_shape
+from pg2dynamo.errors import Pg2DynamoError
+from pg2dynamo.mapping.table import TableMapping, TableName
+from pg2dynamo.migration.credentials import compile_credentials
+from pg2dynamo.migration.source import compile_one, source_tables
+from pg2dynamo.plan.check import CheckLine, Level, check_table, failed, ok, value_checks, warning
+from pg2dynamo.plan.model import Plan, TablePlan
+from pg2dynamo.plan.schema import SourceTable
+from pg2dynamo.postgres.catalog import read_tables
+from pg2dynamo.postgres.server import count_where, missing_privileges, server_facts
+
+
+@dataclass
+class SourceFindings:
+    """The lines about the source, and what of the plan can be looked at further."""
+
+    lines: list[CheckLine] = field(default_factory=list)
+    mappings: dict[TableName, TableMapping] = field(default_factory=dict)
+    readable: set[TableName] = field(default_factory=set)
+
+
+def check_source(conn: psycopg.Connection, plan: Plan) -> SourceFindings:
+    """Look at the server and at every table that the plan reads; counts values of rows, and shows none."""
+    findings = SourceFindings(lines=list(_server_lines(conn)))
+    known = read_tables(conn, source_tables(plan))
+    for secret in plan.secrets:
+        _note(findings, conn, secret.source, known.get(secret.source), ())
+        _compile_secret(findings, plan, known, secret.source)
+    for table_plan in plan.tables:
+        table = known.get(table_plan.source)
+        notes = check_table(table_plan, table) if table else []
+        _note(findings, conn, table_plan.source, table, notes)
+        if table is not None:
+            _compile(findings, conn, table_plan, table)
+    return findings
+
+
+def failure(subject: str, error: Pg2DynamoError) -> CheckLine:
+    """Return an error as a line."""
+    return failed(subject, error.message, error.remedy or "")
+
+
+def _server_lines(conn: psycopg.Connection) -> Iterator[CheckLine]:
+    facts = server_facts(conn)
+    yield ok("PostgreSQL", f"version {facts.version}, database {facts.database}, role {facts.role}")
+    if facts.in_recovery:
+        yield warning(
+            "PostgreSQL",
+            "a standby: it may cancel long reads in favour of replay",
+            "Set hot_standby_feedback = on, or max_standby_streaming_delay high enough, or use the primary.",
+        )
+
+
+def _note(
+    findings: SourceFindings,
+    conn: psycopg.Connection,
+    name: TableName,
+    table: SourceTable | None,
+    notes: list[CheckLine] | tuple[()],
+) -> None:
+    """Look at one table's existence, privileges and row-level security."""
+    subject = f"table {name}"
+    if table is None:
+        findings.lines.append(failed(subject, "the source has no such table", "Correct `from` in the plan."))
+        return
+    grants = missing_privileges(conn, name)
+    lines = list(notes)
+    if grants:
+        lines.append(failed(subject, "the role may not read it", f"{'; '.join(grants)}."))
+    if table.row_security and not notes:
+        lines.append(failed(subject, "row-level security would hide rows from this role", "Give it BYPASSRLS."))
+    if all(line.level is not Level.FAILED for line in lines):
+        findings.readable.add(name)
+    findings.lines += lines
+
+
+def _compile(findings: SourceFindings, conn: psycopg.Connection, plan: TablePlan, table: SourceTable) -> None:
+    subject = f"table {plan.source}"
+    if plan.source not in findings.readable and table.kind in ("table", "partitioned"):
+        return
+    try:
+        mapping = compile_one(conn, plan, table)
+        faults = shape_faults(mapping.target, table_shape(mapping))
+        if faults:
+            findings.lines.append(failed(subject, "; ".join(faults), "Correct the plan."))
+            return
+        findings.mappings[plan.source] = mapping
+        findings.lines += _value_lines(conn, mapping, table)
+    except Pg2DynamoError as error:
+        findings.readable.discard(plan.source)
+        findings.lines.append(failure(subject, error))
+
+
+def _value_lines(conn: psycopg.Connection, mapping: TableMapping, table: SourceTable) -> Iterator[CheckLine]:
+    subject = f"table {mapping.source}"
+    checks = value_checks(mapping)
+    counts = count_where(conn, mapping, [check.sql for check in checks])
+    for check, count in zip(checks, counts, strict=True):
+        if count:
+            message = f"{check.attribute} {check.reason}: {count:,} rows would go to quarantine"
+            yield warning(subject, message, "Mend the rows, or take another attribute for the key or index.")
+    size = f"about {table.estimated_rows:,} rows" if table.estimated_rows >= 0 else "not yet analysed"
+    yield ok(subject, f"{len(mapping.attributes)} attributes, {len(mapping.indexes)} indexes, {size}")
+
+
+def _compile_secret(findings: SourceFindings, plan: Plan, known: dict[TableName, SourceTable], name: TableName) -> None:
+    if name not in findings.readable:
+        return
+    secret = next(s for s in plan.secrets if s.source == name)
+    try:
+        compile_credentials(secret, known.get(name))
+    except Pg2DynamoError as error:
+        findings.readable.discard(name)
+        findings.lines.append(failure(f"secrets {name}", error))

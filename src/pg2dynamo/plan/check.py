@@ -1,0 +1,116 @@
+"""What can be said of a plan from the catalog alone, and which values of rows to count before a copy. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from pg2dynamo.mapping.limits import HASH_KEY_BYTES, RANGE_KEY_BYTES
+from pg2dynamo.mapping.table import Attribute, TableMapping
+from pg2dynamo.mapping.types import Kind
+from pg2dynamo.plan.model import TablePlan
+from pg2dynamo.plan.schema import SourceTable
+
+
+class Level(StrEnum):
+    """How a line of the checklist ends: only `failed` keeps a copy from starting."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One line of the checklist: what was looked at, what was found, and what to do (may be empty)."""
+
+    level: Level
+    subject: str
+    message: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return the line as a JSON object."""
+        return asdict(self)
+
+
+def ok(subject: str, message: str) -> CheckLine:
+    """Return a line that asks for nothing."""
+    return CheckLine(Level.OK, subject, message)
+
+
+def warning(subject: str, message: str, remedy: str = "") -> CheckLine:
+    """Return a line that a person should read before the copy."""
+    return CheckLine(Level.WARNING, subject, message, remedy)
+
+
+def failed(subject: str, message: str, remedy: str = "") -> CheckLine:
+    """Return a line that keeps the copy from succeeding."""
+    return CheckLine(Level.FAILED, subject, message, remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCheck:
+    """A condition in SQL that is true of rows which would go to quarantine, and why they would."""
+
+    attribute: str
+    reason: str
+    sql: str
+
+
+def check_table(plan: TablePlan, table: SourceTable) -> list[CheckLine]:
+    """Return what the catalog says against copying the table as planned; empty when nothing."""
+    subject = f"table {table.name}"
+    lines = []
+    if table.row_security:
+        lines.append(
+            failed(
+                subject,
+                "row-level security would hide rows from this role",
+                "Give the role BYPASSRLS, or use the table's owner.",
+            )
+        )
+    if table.inherited:
+        lines.append(warning(subject, "other tables inherit from it; their rows are not copied with it"))
+    columns = {column.name for column in table.columns}
+    lost = [name for name, rule in plan.attributes.items() if name in columns and rule.back is None]
+    if lost:
+        lines.append(
+            warning(
+                subject,
+                f"{', '.join(sorted(lost))} cannot be restored: computed without `back`",
+                "Say in `back` how the column follows from the attributes.",
+            )
+        )
+    return lines
+
+
+def value_checks(mapping: TableMapping) -> list[ValueCheck]:
+    """Return the conditions under which rows cannot become items because of a key or an index key.
+
+    Other limits (a whole item's size, 38 digits, nesting) show only when a row is encoded, in `copy`.
+    """
+    by_name = {attribute.name: attribute for attribute in mapping.attributes}
+    ranges = {name for name in (mapping.range, *(index.range for index in mapping.indexes)) if name}
+    found: list[ValueCheck] = []
+    for name, _ in mapping.key_types:
+        limit = RANGE_KEY_BYTES if name in ranges else HASH_KEY_BYTES
+        found += _of_key(by_name[name], limit)
+    for name in mapping.key_attributes:
+        if by_name[name].column is None:
+            found.append(ValueCheck(name, "is NULL, and a key must not be", f"num_nulls({by_name[name].sql}) = 1"))
+    return found
+
+
+def _of_key(attribute: Attribute, limit: int) -> Iterator[ValueCheck]:
+    kind, sql = attribute.type.kind, attribute.sql
+    if kind in (Kind.TEXT, Kind.OUTPUT, Kind.BYTEA):
+        # format('%s', …) gives the text of the output function, as the copy does, but '' for NULL.
+        size = f"octet_length({sql})" if kind is Kind.BYTEA else f"octet_length(format('%s', {sql}))"
+        present = f"num_nulls({sql}) = 0"
+        yield ValueCheck(attribute.name, "is empty, and a key must not be", f"{present} AND {size} = 0")
+        yield ValueCheck(attribute.name, f"is a key of more than {limit:,} bytes", f"{present} AND {size} > {limit}")
+    elif kind in (Kind.NUMERIC, Kind.FLOAT4, Kind.FLOAT8):
+        odd = f"{sql}::text IN ('NaN', 'Infinity', '-Infinity')"
+        yield ValueCheck(attribute.name, "is NaN or infinite, which is no number in DynamoDB", odd)
