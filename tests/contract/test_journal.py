@@ -18,7 +18,7 @@ from pg2dynamo.dynamodb.journal import (
     TableRecord,
 )
 from pg2dynamo.dynamodb.settings import TargetSettings
-from pg2dynamo.dynamodb.tables import IndexShape, TableShape, create_table, wait_until_active
+from pg2dynamo.dynamodb.tables import TableShape, create_table, wait_until_active
 from pg2dynamo.errors import StageError, TargetMissing, TargetShapeDiffers
 
 if TYPE_CHECKING:

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore import exceptions as aws
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
     NoRegionError,
@@ -71,7 +73,9 @@ _THROTTLED = frozenset(
         "ThrottlingException",
     }
 )
+_NO_ANSWER = (aws.ConnectionError, HTTPClientError)
 _NOT_SIGNED_IN = (
+    CredentialRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
@@ -118,10 +122,11 @@ def aws_errors(action: str, *, tell: bool = False) -> Iterator[None]:
         raise TargetDenied(f"Could not {action}: {type(error).__name__}.", remedy=_SIGN_IN) from None
     except ParamValidationError:
         raise TargetRejected(f"Could not {action}: the request is malformed.") from None
-    except HTTPClientError as error:
+    except _NO_ANSWER as error:
         raise TargetUnreachable(f"Could not {action}: {type(error).__name__}.", remedy=_CONNECT) from None
-    except BotoCoreError as error:
-        raise TargetError(f"Could not {action}: {type(error).__name__}.") from None
+    except (BotoCoreError, ValueError) as error:
+        # A ValueError is botocore's way of saying that an endpoint's URL is none.
+        raise TargetError(f"Could not {action}: {type(error).__name__}.", remedy=_CONNECT) from None
 
 
 _SIGN_IN = "Give AWS credentials by the usual means: environment, profile or role."

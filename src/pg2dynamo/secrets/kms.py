@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore import exceptions as aws
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
     NoRegionError,
@@ -130,13 +132,13 @@ def _kms_errors(action: str) -> Iterator[None]:
         raise _translate(action, error) from None
     except NoRegionError:
         raise SecretError(f"Could not {action}: no AWS region is set.", remedy="Set AWS_REGION.") from None
-    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
+    except (CredentialRetrievalError, NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
         raise SecretDenied(f"Could not {action}: {type(error).__name__}.", remedy="Give AWS credentials.") from None
-    except HTTPClientError as error:
+    except (aws.ConnectionError, HTTPClientError) as error:
         raise TargetUnreachable(
             f"Could not {action}: {type(error).__name__}.", remedy="Check the endpoint, the region and the network."
         ) from None
-    except BotoCoreError as error:
+    except (BotoCoreError, ValueError) as error:
         raise SecretError(f"Could not {action}: {type(error).__name__}.") from None
 
 
