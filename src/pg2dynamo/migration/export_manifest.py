@@ -79,7 +79,8 @@ class Manifest:
     @property
     def files(self) -> list[FileRecord]:
         """Every file but the manifest itself."""
-        return [file for part in (*self.tables, *self.credentials) for file in part.files]
+        tables = [file for table in self.tables for file in table.files]
+        return tables + [file for credentials in self.credentials for file in credentials.files]
 
     @property
     def export_id(self) -> str:
