@@ -12,13 +12,14 @@ from typing import Any
 import boto3
 from cryptography.fernet import Fernet
 
-from pg2dynamo.migration.copy_secrets import NamesSeen, SecretsReport, copy_secrets
+from pg2dynamo.migration.copy_secrets import SecretsReport, copy_secrets
 from pg2dynamo.migration.credentials import read_credentials
 from pg2dynamo.migration.progress import Silent
 from pg2dynamo.migration.source import open_source
 from pg2dynamo.plan.load import parse_plan
 from pg2dynamo.plan.model import Plan, SecretPlan
 from pg2dynamo.secrets.client import SecretsClient, secrets_client
+from pg2dynamo.secrets.names import NamesSeen
 from tests.conftest import Database
 
 SCHEMA = """

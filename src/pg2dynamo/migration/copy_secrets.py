@@ -5,17 +5,15 @@ Ciphertext is read; plaintext exists only in `_version`'s result until the vault
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any
 
 from pg2dynamo.dynamodb.journal import Journal
 from pg2dynamo.dynamodb.records import SecretRefusal
 from pg2dynamo.errors import MassDeletion, SecretRefused, SecretUndecryptable
 from pg2dynamo.migration.credentials import CredentialGroup, CredentialRow, Credentials, read_credentials
+from pg2dynamo.migration.in_threads import in_threads
 from pg2dynamo.migration.progress import Progress, Silent
 from pg2dynamo.migration.source import open_source
 from pg2dynamo.migration.target import target_settings
@@ -23,19 +21,13 @@ from pg2dynamo.plan.model import Plan, SecretPlan
 from pg2dynamo.postgres.snapshot import adopt_snapshot
 from pg2dynamo.secrets.client import SecretsClient, secrets_client
 from pg2dynamo.secrets.decrypt import Decryptor, build_decryptor, derive_key
-from pg2dynamo.secrets.names import NameShape, canonical_key
+from pg2dynamo.secrets.names import NameShape, NamesSeen, canonical_key
 from pg2dynamo.secrets.value import VersionContent, compose_object, compose_text
 from pg2dynamo.secrets.vault import MIGRATION_TAG, SOURCE_TAG, VERSIONS_KEPT, Vault, value_fault
 
 PHASE = "secrets"
-THREADS = 8
-WAITING = 64
-"""How many names may be read ahead of those that are being stored."""
 DELETIONS_ALLOWED = 20
 """How many secrets without rows may always be deleted in one run; beyond that 10 % of the migration's."""
-
-Given = TypeVar("Given")
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +64,6 @@ class SecretsReport:
     def as_json(self) -> dict[str, Any]:
         """Return the counts as a JSON object."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "refusals"}
-
-
-class NamesSeen:
-    """Which names a run has seen, as digests: 500,000, which is all that a region holds, take about 50 MB."""
-
-    def __init__(self) -> None:
-        self._digests: set[bytes] = set()
-
-    def add(self, name: str) -> None:
-        """Remember a name."""
-        self._digests.add(self._digest(name))
-
-    def __contains__(self, name: str) -> bool:
-        return self._digest(name) in self._digests
-
-    @staticmethod
-    def _digest(name: str) -> bytes:
-        return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def copy_all_secrets(
@@ -217,24 +191,6 @@ def _version(decryptor: Decryptor, plan: SecretPlan, group: CredentialGroup, row
     if fault:
         raise SecretRefused(fault)
     return VersionContent(canonical_key(row.key), content, json=plan.plaintext is not None)
-
-
-def in_threads(given: Iterable[Given], work: Callable[[Given], Made]) -> Iterator[Made]:
-    """Do the work of each in a few threads; yield the results in order, reading only a little ahead.
-
-    The first error ends it: what has not begun is not begun.
-    """
-    waiting: deque[Future[Made]] = deque()
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="pg2dynamo-secrets") as pool:
-        try:
-            for one in given:
-                waiting.append(pool.submit(work, one))
-                if len(waiting) >= WAITING:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def delete_vanished(

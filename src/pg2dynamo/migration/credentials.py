@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
@@ -33,6 +33,7 @@ from pg2dynamo.secrets.names import render_name
 NO_ATTRIBUTE = "\x00"
 """The name of the constant that stands where a table's mapping has its key; no column can have this name."""
 
+NAMES_PER_STATEMENT = 1_000
 NULL_FIELD = rb"\N"
 
 _TEXT = ColumnType(Kind.TEXT, "text", 25)
@@ -119,16 +120,33 @@ def _mapping(plan: SecretPlan, key: tuple[str, ...], columns: Mapping[str, Sourc
     )
 
 
-def read_credentials(conn: psycopg.Connection, plan: SecretPlan) -> Iterator[CredentialGroup]:
+def read_credentials(
+    conn: psycopg.Connection, plan: SecretPlan, names: Sequence[str] | None = None
+) -> Iterator[CredentialGroup]:
     """Yield the credentials that `conn` sees, by name; memory holds one name's at a time.
 
+    With `names` only those of these secrets, in one pass over the table for each thousand.
     Rows of one name are ordered by `newest_by` (NULL is oldest) and then by primary key. Rows that give one name from
     different columns are all refused: which of them the secret is cannot be known. Raises the SourceError branch, and
     PlanError.
     """
     table = compile_credentials(plan, read_tables(conn, [plan.source]).get(plan.source))
-    query = select_credentials(table, whole_table(conn, table.mapping))
+    rows_of = whole_table(conn, table.mapping)
+    if names is None:
+        yield from _read_groups(conn, table, rows_of)
+    for some in _chunks(names or ()):
+        literals = ", ".join(map(quote_literal, some))
+        yield from _read_groups(conn, table, f"{rows_of} WHERE ({name_sql(plan)}) IN ({literals})")
+
+
+def _chunks(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[start : start + NAMES_PER_STATEMENT] for start in range(0, len(names), NAMES_PER_STATEMENT))
+
+
+def _read_groups(conn: psycopg.Connection, table: CredentialTable, rows_of: str) -> Iterator[CredentialGroup]:
+    plan = table.plan
     encoder = Encoder(table.mapping)
+    query = select_credentials(table, rows_of)
     with translated(f"Reading the credentials of {plan.source}"):
         rows = (_read_row(plan, encoder, line) for lines in copy_out(conn, query) for line in lines)
         for name, members in groupby(rows, key=lambda row: row.name):

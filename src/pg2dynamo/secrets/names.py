@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from hashlib import sha256
+from hashlib import blake2b, sha256
 
 LABEL_PREFIX = "pg2dynamo-"
 """What every staging label of ours begins with."""
@@ -34,6 +34,24 @@ class NameShape:
     def fits(self, name: str) -> bool:
         """Tell whether the template can give this name."""
         return self._pattern.fullmatch(name) is not None
+
+
+class NamesSeen:
+    """Which names a run has seen, as digests: 500,000, which is all that a region holds, take about 50 MB."""
+
+    def __init__(self) -> None:
+        self._digests: set[bytes] = set()
+
+    def add(self, name: str) -> None:
+        """Remember a name."""
+        self._digests.add(self._digest(name))
+
+    def __contains__(self, name: str) -> bool:
+        return self._digest(name) in self._digests
+
+    @staticmethod
+    def _digest(name: str) -> bytes:
+        return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def canonical_key(key: Mapping[str, str]) -> str:
