@@ -10,10 +10,12 @@ from typing import Any
 import orjson
 
 from pg2dynamo.dynamodb.client import dynamodb_client
+from pg2dynamo.dynamodb.journal import Journal
 from pg2dynamo.dynamodb.tables import create_table, table_shape, wait_until_active
 from pg2dynamo.dynamodb.writer import BatchWriter
 from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.migration.repair import RepairReport, repair
 from pg2dynamo.migration.source import compile_plan, open_source
 from pg2dynamo.migration.target import target_settings
 from pg2dynamo.migration.verify import verify
@@ -70,6 +72,10 @@ class Migration:
         self.client = dynamodb_client(self.settings)
 
     @property
+    def journal(self) -> Journal:
+        return Journal(self.client, self.plan.target.control_table, self.plan.name)
+
+    @property
     def table(self) -> str:
         return self.mapping.target
 
@@ -111,11 +117,16 @@ class Migration:
         self.client.delete_item(TableName=self.table, Key=key(number))
 
     def verify(self, **options: Any) -> VerifyReport:
-        return verify(self.plan, self.environ, **{"processes": 0, "report": self.report} | options)
+        whole: dict[str, Any] = {"processes": 0, "report": self.report} | options
+        return verify(self.plan, self.environ, **whole)
 
     @property
     def report(self) -> Path:
         return self.directory / "report.jsonl"
+
+    def repair(self, **options: Any) -> RepairReport:
+        whole: dict[str, Any] = {"report": self.report} | options
+        return repair(self.plan, self.environ, **whole)
 
     def lines(self) -> list[dict[str, Any]]:
         """The report's lines by key."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
+from pg2dynamo.mapping.decode import ItemUndecodable, decode_key
 from pg2dynamo.mapping.limits import HASH_KEY_BYTES, RANGE_KEY_BYTES, number_fault
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.types import Kind
@@ -23,6 +24,7 @@ _DAY_MICROSECONDS = 86_400_000_000
 _DAYS_FROM_ERA_TO_2000 = 730_425
 """From 0000-03-01, where the calendar's 400-year cycle is counted from, to 2000-01-01."""
 _CYCLE_DAYS = 146_097
+_NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 
 
 def key_texts(mapping: TableMapping, values: Mapping[str, Value]) -> KeyTexts:
@@ -40,6 +42,17 @@ def item_key(mapping: TableMapping, texts: KeyTexts) -> dict[str, dict[str, str]
     """Return the key in DynamoDB JSON."""
     forms = dict(mapping.key_types)
     return {name: {forms[name]: texts[name]} for name in mapping.key_attributes}
+
+
+def key_values(mapping: TableMapping, texts: KeyTexts) -> dict[str, Value] | None:
+    """Return the values of a key, None when no row can have it."""
+    forms = dict(mapping.key_types)
+    endless = {n: Decimal(t) for n, t in texts.items() if forms[n] == "N" and t in _NOT_FINITE}
+    try:
+        finite = decode_key(mapping, item_key(mapping, texts | dict.fromkeys(endless, "0")))
+    except ItemUndecodable:
+        return None
+    return finite | endless
 
 
 def can_be_key(mapping: TableMapping, texts: KeyTexts) -> bool:

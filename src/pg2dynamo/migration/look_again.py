@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 import orjson
 
 from pg2dynamo.dynamodb.scan import get_items
 from pg2dynamo.errors import VerificationError
-from pg2dynamo.mapping.decode import Decoder, ItemUndecodable, decode_key
+from pg2dynamo.mapping.decode import Decoder
 from pg2dynamo.mapping.digest import digest_key
-from pg2dynamo.mapping.key_text import KeyTexts, can_be_key, item_key
+from pg2dynamo.mapping.key_text import KeyTexts, can_be_key, item_key, key_values
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.values import Value
 from pg2dynamo.migration.difference import Difference, Pairs, differing_attributes, row_pairs
@@ -99,18 +98,6 @@ def _differences(task: LookTask) -> list[Difference]:
 
 
 _AGAIN = "Run the command again when nothing else writes to the target."
-_NOT_FINITE = ("NaN", "Infinity", "-Infinity")
-
-
-def key_values(mapping: TableMapping, texts: KeyTexts) -> dict[str, Value] | None:
-    """Return the values of a key, None when no row can have it."""
-    forms = dict(mapping.key_types)
-    endless = {n: Decimal(t) for n, t in texts.items() if forms[n] == "N" and t in _NOT_FINITE}
-    try:
-        finite = decode_key(mapping, item_key(mapping, texts | dict.fromkeys(endless, "0")))
-    except ItemUndecodable:
-        return None
-    return finite | endless
 
 
 def _items(job: VerifyJob, keys: list[KeyTexts]) -> dict[bytes, Seen]:

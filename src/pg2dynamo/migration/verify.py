@@ -24,6 +24,7 @@ from pg2dynamo.migration.run import recorded_run
 from pg2dynamo.migration.source import compile_plan, open_source, source_dsn, source_tables
 from pg2dynamo.migration.target import target_settings
 from pg2dynamo.migration.verify_report import Comparison, VerifyReport
+from pg2dynamo.migration.verify_secrets import verify_secrets
 from pg2dynamo.migration.verify_segment import VerifyJob, close_sessions
 from pg2dynamo.migration.verify_table import RowSide, TableVerification, source_side
 from pg2dynamo.migration.workers import Workers
@@ -147,7 +148,14 @@ class _Work:
 
     def verify_secrets(self) -> Comparison:
         """Compare every secret with its credentials."""
-        raise NotImplementedError
+        return verify_secrets(
+            self.plan,
+            self.environ,
+            snapshot=self.owner.position.name,
+            refusals=self.journal.refusals() if self.journal.exists() else (),
+            found=self.file.add,
+            progress=self.progress,
+        )
 
 
 def _now() -> str:
