@@ -1,0 +1,56 @@
+"""What differs between a row and its item, by name."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from pg2dynamo.mapping.digest import digest_row
+from pg2dynamo.mapping.table import Attribute, TableMapping, TableName
+from pg2dynamo.mapping.types import ColumnType, Kind
+from pg2dynamo.mapping.values import Json, Undecodable, Unknown, Value
+from pg2dynamo.migration.difference import Pairs, differing_attributes, row_pairs
+
+MAPPING = TableMapping(
+    source=TableName("public", "t"),
+    target="t",
+    attributes=tuple(Attribute(name, name, ColumnType(Kind.TEXT, "text", 25), name) for name in ("a", "b")),
+    source_key=(),
+    hash="a",
+    range=None,
+    indexes=(),
+    key_types=(("a", "S"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("row", "item", "names"),
+    [
+        ([("a", "x")], [("a", "x")], ()),
+        ([("a", "x"), ("b", 1)], [("b", Decimal("1.0")), ("a", "x")], ()),
+        ([("a", "x")], [("a", "x ")], ("a",)),
+        ([("a", "1")], [("a", 1)], ("a",)),
+        ([("a", True)], [("a", 1)], ("a",)),
+        ([("a", "")], [], ("a",)),
+        ([], [("a", "")], ("a",)),
+        ([("a", Json(None))], [], ("a",)),
+        ([("a", ["x", "y"])], [("a", ["y", "x"])], ("a",)),
+        ([("b", "1"), ("a", "2")], [("b", "2"), ("a", "1")], ("a", "b")),
+        ([("a", "x")], [("a", Undecodable())], ("a",)),
+        ([("a", "x")], [("a", "x"), ("z", Unknown())], ("z",)),
+    ],
+)
+def test_the_attributes_that_differ_are_named(row: Pairs, item: Pairs, names: tuple[str, ...]) -> None:
+    assert differing_attributes(row, item) == names
+
+
+def test_null_is_the_absent_attribute() -> None:
+    assert differing_attributes(row_pairs(MAPPING, ["x", None], ()), [("a", "x")]) == ()
+
+
+def test_a_row_that_its_item_cannot_restore_is_never_equal_and_names_the_attribute() -> None:
+    values: list[Value] = ["x", "y"]
+    restored, unrestored = row_pairs(MAPPING, values, ()), row_pairs(MAPPING, values, ("b",))
+    assert digest_row(restored) != digest_row(unrestored)
+    assert differing_attributes(unrestored, restored) == ("b",)
