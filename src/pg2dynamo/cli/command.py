@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 
@@ -92,6 +92,11 @@ def right_aligned(table: Table) -> Table:
     for column in table.columns[1:]:
         column.justify = "right"
     return table
+
+
+def key_text(key: Mapping[str, str | None]) -> str:
+    """Return a key as a person reads it: `name=value, …`."""
+    return ", ".join(f"{name}={value}" for name, value in key.items())
 
 
 def _tell(error: Pg2DynamoError, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from pg2dynamo.cli.command import (
     MaxDeletesOption,
     PlanOption,
     ProcessesOption,
+    key_text,
     right_aligned,
     run,
 )
@@ -27,6 +28,8 @@ from pg2dynamo.migration.copy_report import CopyReport
 
 REFUSALS_SHOWN = 20
 
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Allow a first copy into a table that holds items.")]
+
 
 def copy(
     plan: PlanOption = DEFAULT_PLAN,
@@ -34,7 +37,7 @@ def copy(
     processes: ProcessesOption = None,
     max_deletes: MaxDeletesOption = None,
     expect_refused: ExpectRefusedOption = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Allow a first copy into a non-empty table.")] = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Copy rows to items and credentials to secrets, under one consistent snapshot.
 
@@ -63,7 +66,7 @@ def show_copy(report: CopyReport, console: Console) -> None:
     position = report.snapshot
     console.print(f"The target equals snapshot {position['snapshot']}, taken {position['taken_at']}.")
     if report.quarantined:
-        console.print(f"Complete with {report.quarantined:,} rows in quarantine: see `pg2dynamo status`.")
+        console.print(f"Complete with {report.quarantined:,} rows in quarantine: see `pg2dynamo status --details`.")
 
 
 def _show_secrets(report: CopyReport, console: Console) -> None:
@@ -75,7 +78,6 @@ def _show_secrets(report: CopyReport, console: Console) -> None:
         f"{secrets.refused:,} refused."
     )
     for refusal in secrets.refusals[:REFUSALS_SHOWN]:
-        key = ", ".join(f"{name}={value}" for name, value in refusal.key.items())
-        console.print(f"  refused: {refusal.table} {key}: {refusal.reason}")
+        console.print(f"  refused: {refusal.table} {key_text(refusal.key)}: {refusal.reason}")
     if len(secrets.refusals) > REFUSALS_SHOWN:
-        console.print(f"  and {len(secrets.refusals) - REFUSALS_SHOWN:,} more: see `pg2dynamo status --json`.")
+        console.print(f"  and {len(secrets.refusals) - REFUSALS_SHOWN:,} more: see `pg2dynamo status --details`.")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pg2dynamo.dynamodb.client import dynamodb_client
-from pg2dynamo.dynamodb.journal import Journal, RunRecord, TableRecord
+from pg2dynamo.dynamodb.journal import Journal, QuarantinedRow, RunRecord, SecretRefusal, TableRecord
 from pg2dynamo.dynamodb.lease_record import LeaseRecord
 from pg2dynamo.migration.target import target_settings
 from pg2dynamo.plan.model import Plan
@@ -44,6 +44,8 @@ class StatusReport:
     refusals: Mapping[str, int] | None = None
     last_runs: tuple[RunRecord, ...] = ()
     lease: LeaseRecord | None = None
+    quarantine: tuple[QuarantinedRow, ...] = ()
+    refused_rows: tuple[SecretRefusal, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -55,13 +57,15 @@ class StatusReport:
             "secrets": {"refused": dict(self.refusals or {})},
             "runs": {run.command: asdict(run) for run in self.last_runs},
             "active": _active(self.lease),
+            "quarantine": [asdict(row) for row in self.quarantine],
+            "refusals": [asdict(refusal) for refusal in self.refused_rows],
         }
 
 
-def status(plan: Plan, environ: Mapping[str, str]) -> StatusReport:
+def status(plan: Plan, environ: Mapping[str, str], *, details: bool = False) -> StatusReport:
     """Return where the plan's migration stands. Reads only; raises the TargetError branch, or StageError.
 
-    A run that is `running` while nobody holds the lease has died; `lease` says who holds it.
+    With `details`, the rows in quarantine and the refused credentials are listed, by key and with the reason. A run that is `running` while nobody holds the lease has died; `lease` says who holds it.
     """
     journal = Journal(dynamodb_client(target_settings(plan, environ)), plan.target.control_table, plan.name)
     if not journal.exists():
@@ -77,6 +81,8 @@ def status(plan: Plan, environ: Mapping[str, str]) -> StatusReport:
         refusals={str(secret.source): _refused(journal, str(secret.source)) for secret in plan.secrets},
         last_runs=_last_of_each_command(journal.runs()),
         lease=journal.holder(),
+        quarantine=tuple(journal.quarantined()) if details else (),
+        refused_rows=tuple(journal.refusals()) if details else (),
     )
 
 
