@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import psycopg
 import typer
 from cryptography.fernet import Fernet
+from rich.console import Console
 
 from onboarding.database.schema import create_schema, statements
 from onboarding.seed import DEFAULT_ACCOUNTS, DEFAULT_SEED, CredentialKeys, NotEmpty, SeedReport, fill
+from pg2dynamo.errors import Pg2DynamoError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -55,17 +58,46 @@ def key() -> None:
 def seed(
     dsn: Dsn,
     accounts: Annotated[
-        int, typer.Option(min=1, help="How many accounts; about 12 rows come with each.")
+        int, typer.Option(min=1, help="How many accounts; about 60 rows come with each.")
     ] = DEFAULT_ACCOUNTS,
     number: Annotated[int, typer.Option("--seed", help="The same seed and keys give the same rows.")] = DEFAULT_SEED,
     as_json: AsJson = False,
 ) -> None:
     """Create the schema and fill it. CREDENTIAL_KEY and CREDENTIAL_KEY_OLD are the Fernet keys in use.
 
-    Example: onboarding seed --dsn postgresql://localhost/onboarding --accounts 4000
+    Example: onboarding seed --dsn postgresql://localhost/onboarding --accounts 800
     """
     report = fill(dsn, _keys(), accounts=accounts, seed=number)
     typer.echo(json.dumps(report.as_json()) if as_json else _tell(report))
+
+
+@app.command()
+def demo(
+    accounts: Annotated[
+        int, typer.Option(min=1, help="How many accounts; about 60 rows come with each.")
+    ] = DEFAULT_ACCOUNTS,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the servers running, and say how to reach them.")] = False,
+    as_json: AsJson = False,
+    directory: Annotated[
+        Path | None, typer.Option(help="Where the servers and the report are.  [default: a new temporary directory]")
+    ] = None,
+) -> None:
+    """Migrate the example database between servers of its own on this machine, and compare every row.
+
+    Exit code 0 when every row, item and secret is as it must be; the few credentials that cannot be decrypted
+    are expected. Example: onboarding demo --accounts 200 --keep
+    """
+    from onboarding.demo import run_demo
+    from onboarding.demo_summary import show
+    from pg2dynamo.cli.progress import progress_for
+
+    with progress_for(sys.stderr) as progress:
+        report = run_demo(accounts, keep=keep, directory=directory, progress=progress)
+    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    show(report, console)
+    if as_json:
+        typer.echo(json.dumps(report.as_json()))
+    raise typer.Exit(0 if report.ok else 1)
 
 
 def _keys() -> CredentialKeys:
@@ -97,9 +129,12 @@ def main() -> None:
     """Run the command line; what goes wrong is one line on standard error."""
     try:
         app()
-    except (Failure, NotEmpty) as error:
+    except (Failure, NotEmpty, Pg2DynamoError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        sys.exit(130)
     except psycopg.OperationalError as error:
         typer.echo(f"error: PostgreSQL cannot be reached: {str(error).splitlines()[0]}", err=True)
         sys.exit(1)

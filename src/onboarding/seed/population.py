@@ -88,6 +88,6 @@ class Population:
             provider=rng.choice(self.providers(tenant)),
             credentials=credentials,
             fault=fault,
-            executions=tuple(min(200, int(rng.expovariate(1 / 4))) for _ in range(schedules)),
+            executions=tuple(min(500, int(rng.expovariate(1 / 24))) for _ in range(schedules)),
             scans=int(rng.expovariate(1 / 1.5)),
         )
