@@ -27,6 +27,8 @@ HELD = LeaseRecord(
     beat=8,
     renewed_at=NOON.isoformat(),
     renewed_clock=RENEWED,
+    expiry_seconds=30.0,
+    request_seconds=10.0,
 )
 
 
@@ -39,50 +41,50 @@ def sight(
 
 
 def test_a_lease_that_nobody_ever_had_is_free() -> None:
-    assert decide(None, sight(), TIMES) == 0
+    assert decide(None, sight()) == 0
 
 
 def test_a_lease_given_back_is_free_at_once() -> None:
-    assert decide(replace(HELD, held=False), sight(), TIMES) == 0
+    assert decide(replace(HELD, held=False), sight()) == 0
 
 
 def test_a_lease_given_back_by_a_run_that_failed_is_free_when_its_requests_can_no_longer_land() -> None:
     released = replace(HELD, held=False, settle_seconds=10.0)
-    assert decide(released, sight(local=True, silent=4), TIMES) == 6
-    assert decide(released, sight(local=True, silent=10), TIMES) == 0
-    assert decide(released, sight(silent=4, age=600, watched=4), TIMES) == 6
-    assert decide(released, sight(silent=4, age=CLOCK_SKEW_SECONDS + 11), TIMES) == 0
+    assert decide(released, sight(local=True, silent=4)) == 6
+    assert decide(released, sight(local=True, silent=10)) == 0
+    assert decide(released, sight(silent=4, age=600, watched=4)) == 6
+    assert decide(released, sight(silent=4, age=CLOCK_SKEW_SECONDS + 11)) == 0
 
 
 @pytest.mark.parametrize("age", [0, 29.9, -29.9])
 def test_a_holder_elsewhere_that_was_just_heard_of_keeps_it(age: float) -> None:
-    assert decide(HELD, sight(age=age), TIMES) is None
+    assert decide(HELD, sight(age=age)) is None
 
 
 @pytest.mark.parametrize("age", [30, -30, -7200, CLOCK_SKEW_SECONDS])
 def test_a_silent_holder_elsewhere_is_watched_because_clocks_differ(age: float) -> None:
-    assert decide(HELD, sight(age=age), TIMES) == 40
-    assert decide(HELD, sight(age=age, watched=39), TIMES) == 1
-    assert decide(HELD, sight(age=age, watched=40), TIMES) == 0
+    assert decide(HELD, sight(age=age)) == 40
+    assert decide(HELD, sight(age=age, watched=39)) == 1
+    assert decide(HELD, sight(age=age, watched=40)) == 0
 
 
 def test_a_holder_elsewhere_silent_for_longer_than_clocks_may_differ_is_taken_over_at_once() -> None:
-    assert decide(HELD, sight(age=CLOCK_SKEW_SECONDS + 40), TIMES) == 40
-    assert decide(HELD, sight(age=CLOCK_SKEW_SECONDS + 40.1), TIMES) == 0
+    assert decide(HELD, sight(age=CLOCK_SKEW_SECONDS + 40)) == 40
+    assert decide(HELD, sight(age=CLOCK_SKEW_SECONDS + 40.1)) == 0
 
 
 def test_a_live_holder_here_keeps_it_until_it_expires_and_its_requests_have_landed() -> None:
-    assert decide(HELD, sight(local=True, silent=29.9), TIMES) is None
-    assert decide(HELD, sight(local=True, silent=30), TIMES) == 10
-    assert decide(HELD, sight(local=True, silent=40), TIMES) == 0
+    assert decide(HELD, sight(local=True, silent=29.9)) is None
+    assert decide(HELD, sight(local=True, silent=30)) == 10
+    assert decide(HELD, sight(local=True, silent=40)) == 0
 
 
 def test_a_dead_holder_here_is_waited_for_only_until_its_last_request_has_landed() -> None:
-    assert decide(HELD, sight(local=True, dead=True, silent=3), TIMES) == 10
-    assert decide(HELD, sight(local=True, dead=True, silent=7, watched=4), TIMES) == 6
-    assert decide(HELD, sight(local=True, dead=True, silent=13, watched=10), TIMES) == 0
-    assert decide(HELD, sight(local=True, dead=True, silent=35), TIMES) == 5
-    assert decide(HELD, sight(local=True, dead=True, silent=40), TIMES) == 0
+    assert decide(HELD, sight(local=True, dead=True, silent=3)) == 10
+    assert decide(HELD, sight(local=True, dead=True, silent=7, watched=4)) == 6
+    assert decide(HELD, sight(local=True, dead=True, silent=13, watched=10)) == 0
+    assert decide(HELD, sight(local=True, dead=True, silent=35)) == 5
+    assert decide(HELD, sight(local=True, dead=True, silent=40)) == 0
 
 
 def test_a_holder_stops_itself_before_anyone_may_take_over() -> None:

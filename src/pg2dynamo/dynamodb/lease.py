@@ -151,9 +151,9 @@ class Lease:
         seen = self._look(None)
         told = False
         while True:
-            wait = decide(seen.record, seen.sight, self._times)
+            wait = decide(seen.record, seen.sight)
             if wait is None and seen.record is not None:
-                raise self._active(seen.record)
+                raise _active(seen.record)
             if not wait and self._take(seen.record):
                 return
             if wait and not told:
@@ -173,21 +173,14 @@ class Lease:
         since = before.sight.seen_since if before is not None and same else clock
         return _Look(record, Sight(datetime.now(UTC), clock, local, dead, since))
 
-    def _require_not_renewed(self, before: _Look, seen: _Look) -> None:
+    @staticmethod
+    def _require_not_renewed(before: _Look, seen: _Look) -> None:
         """Raise RunnerActive when a holder that was silent has renewed; a dead one's last renewal may still land."""
         record = seen.record
         if record is None or not record.held or seen.sight.dead or record == before.record:
             return
         if before.record is None or before.record.token == record.token:
-            raise self._active(record)
-
-    def _active(self, record: LeaseRecord) -> RunnerActive:
-        return RunnerActive(
-            f"Another run works on this migration: `{record.command}`, process {record.holder.process} on "
-            f"{record.holder.host}, last heard of at {record.renewed_at}.",
-            remedy="Wait until it ends, or stop it. If it is dead, its lease can be taken over "
-            f"{self._times.expiry:.0f} seconds after it was last heard of.",
-        )
+            raise _active(record)
 
     def _take(self, seen: LeaseRecord | None) -> bool:
         """Write ourselves as the holder where `seen` still stands; return whether we are."""
@@ -209,6 +202,8 @@ class Lease:
             beat=self._beat,
             renewed_at=datetime.now(UTC).isoformat(),
             renewed_clock=clock,
+            expiry_seconds=self._times.expiry,
+            request_seconds=self._times.request,
             settle_seconds=settle_seconds,
         )
 
@@ -279,3 +274,12 @@ class Lease:
 
     def _read(self) -> LeaseRecord | None:
         return read_lease(self._client, self._table, self._key["migration"]["S"])
+
+
+def _active(record: LeaseRecord) -> RunnerActive:
+    return RunnerActive(
+        f"Another run works on this migration: `{record.command}`, process {record.holder.process} on "
+        f"{record.holder.host}, last heard of at {record.renewed_at}.",
+        remedy="Wait until it ends, or stop it. If it is dead, its lease can be taken over "
+        f"{record.expiry_seconds:.0f} seconds after it was last heard of.",
+    )

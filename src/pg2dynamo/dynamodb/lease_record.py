@@ -21,7 +21,8 @@ class LeaseRecord:
     """The lease as it stands. `beat` grows with each renewal; `epoch` with each holder, for ever.
 
     `renewed_at` is ISO 8601 in UTC by the holder's clock, `renewed_clock` the same by `holder.clock_seconds`.
-    `settle_seconds` is how long after a release something of the holder may still land.
+    `expiry_seconds` and `request_seconds` are the holder's own: how long its lease holds after a renewal, and
+    how long a request that it sent may still land. `settle_seconds` is the latter after a release.
     """
 
     epoch: int
@@ -32,6 +33,8 @@ class LeaseRecord:
     beat: int
     renewed_at: str
     renewed_clock: float
+    expiry_seconds: float
+    request_seconds: float
     settle_seconds: float = 0.0
 
 
@@ -57,6 +60,8 @@ def lease_values(record: LeaseRecord) -> dict[str, Any]:
         "beat": record.beat,
         "renewed_at": record.renewed_at,
         "renewed_clock": repr(record.renewed_clock),
+        "expiry_seconds": repr(record.expiry_seconds),
+        "request_seconds": repr(record.request_seconds),
         "settle_seconds": repr(record.settle_seconds),
     }
 
@@ -72,5 +77,7 @@ def lease_from(values: dict[str, Any]) -> LeaseRecord:
         beat=values["beat"],
         renewed_at=values["renewed_at"],
         renewed_clock=float(values["renewed_clock"]),
+        expiry_seconds=float(values["expiry_seconds"]),
+        request_seconds=float(values["request_seconds"]),
         settle_seconds=float(values["settle_seconds"]),
     )

@@ -49,8 +49,11 @@ class Sight:
     seen_since: float
 
 
-def decide(record: LeaseRecord | None, sight: Sight, times: LeaseTimes) -> float | None:
-    """Return after how many seconds without a change the lease may be taken (0: now), None while it is held."""
+def decide(record: LeaseRecord | None, sight: Sight) -> float | None:
+    """Return after how many seconds without a change the lease may be taken (0: now), None while it is held.
+
+    By the holder's own periods: those of the newcomer may be others.
+    """
     if record is None:
         return 0.0
     if not record.held:
@@ -58,13 +61,17 @@ def decide(record: LeaseRecord | None, sight: Sight, times: LeaseTimes) -> float
     silent = sight.clock - record.renewed_clock
     if sight.local and sight.dead:
         # Its last request left before it was seen dead, and before it would have stopped itself.
-        last_sent = min(sight.seen_since, record.renewed_clock + times.expiry)
-        return max(0.0, last_sent + times.request - sight.clock)
+        last_sent = min(sight.seen_since, record.renewed_clock + record.expiry_seconds)
+        return max(0.0, last_sent + record.request_seconds - sight.clock)
     if sight.local:
-        return None if silent < times.expiry else max(0.0, times.expiry + times.request - silent)
-    if abs(_age(record, sight)) < times.expiry:
+        return (
+            None
+            if silent < record.expiry_seconds
+            else max(0.0, record.expiry_seconds + record.request_seconds - silent)
+        )
+    if abs(_age(record, sight)) < record.expiry_seconds:
         return None
-    return _remaining(record, sight, times.expiry + times.request)
+    return _remaining(record, sight, record.expiry_seconds + record.request_seconds)
 
 
 def _remaining(record: LeaseRecord, sight: Sight, period: float) -> float:
