@@ -1,0 +1,51 @@
+"""The documentation keeps true: examples load, keys and commands that it names are there, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from typer.main import get_command
+
+from pg2dynamo.cli.app import app
+from pg2dynamo.plan import model
+from pg2dynamo.plan.load import parse_plan
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_plans_in_the_documentation_load(page: Path) -> None:
+    for block in blocks(page, "yaml"):
+        parse_plan(block, {}, where=str(page))
+
+
+def test_the_plan_reference_names_every_key_of_the_model() -> None:
+    text = (ROOT / "docs" / "plan.md").read_text()
+    models = [m for m in vars(model).values() if isinstance(m, type) and issubclass(m, BaseModel)]
+    keys = {f.alias or name for m in models for name, f in m.model_fields.items()}
+    assert {key for key in keys if not re.search(rf"\b{key}\b", text)} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_in_the_documentation_exist_with_their_options(page: Path) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    mentioned = r"(?:^|`)pg2dynamo ([a-z]+)\b((?: +--?[a-z-]+(?: [^-\s`]\S*)?)*)"
+    for name, rest in re.findall(mentioned, page.read_text(), re.MULTILINE):
+        assert name in commands, f"{page}: pg2dynamo {name}"
+        options = {option for parameter in commands[name].params for option in parameter.opts} | {"--help"}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options, f"{page}: pg2dynamo {name}{rest}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in link:
+            assert (page.parent / link).exists(), f"{page}: {link}"
