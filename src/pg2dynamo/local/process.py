@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import pwd
+import random
 import select
 import shutil
 import signal
@@ -32,6 +33,9 @@ STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
 LOG_TAIL_BYTES = 2_000
 NOBODY = 65_534
+PORTS = range(10_000, 32_000)
+"""Below 32,768, where Linux begins to take ports for outgoing connections (net.ipv4.ip_local_port_range)."""
+PORT_ATTEMPTS = 200
 
 _CHILD = Path(__file__).with_name("child.py")
 
@@ -142,11 +146,12 @@ def remove_directory(directory: Path) -> None:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 that nothing listens on at this moment, and that no outgoing connection takes."""
+    for port in random.sample(PORTS, PORT_ATTEMPTS):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise LocalServerError(f"No free port between {PORTS.start} and {PORTS.stop}.")
 
 
 def plain_environment(home: Path) -> dict[str, str]:
