@@ -58,14 +58,14 @@ def key() -> None:
 def seed(
     dsn: Dsn,
     accounts: Annotated[
-        int, typer.Option(min=1, help="How many accounts; about 60 rows come with each.")
+        int, typer.Option(min=1, help="How many accounts; about 57 rows come with each.")
     ] = DEFAULT_ACCOUNTS,
     number: Annotated[int, typer.Option("--seed", help="The same seed and keys give the same rows.")] = DEFAULT_SEED,
     as_json: AsJson = False,
 ) -> None:
     """Create the schema and fill it. CREDENTIAL_KEY and CREDENTIAL_KEY_OLD are the Fernet keys in use.
 
-    Example: onboarding seed --dsn postgresql://localhost/onboarding --accounts 800
+    Example: onboarding seed --dsn postgresql://localhost/onboarding --accounts 900
     """
     report = fill(dsn, _keys(), accounts=accounts, seed=number)
     typer.echo(json.dumps(report.as_json()) if as_json else _tell(report))
@@ -74,7 +74,7 @@ def seed(
 @app.command()
 def demo(
     accounts: Annotated[
-        int, typer.Option(min=1, help="How many accounts; about 60 rows come with each.")
+        int, typer.Option(min=1, help="How many accounts; about 57 rows come with each.")
     ] = DEFAULT_ACCOUNTS,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the servers running, and say how to reach them.")] = False,
     as_json: AsJson = False,

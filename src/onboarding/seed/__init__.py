@@ -28,7 +28,7 @@ __all__ = [
     "fill",
 ]
 
-DEFAULT_ACCOUNTS = 800
+DEFAULT_ACCOUNTS = 900
 DEFAULT_SEED = 7
 CREDENTIALS = "account_credentials"
 

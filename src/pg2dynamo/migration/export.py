@@ -20,15 +20,16 @@ from typing import Any
 import orjson
 
 from pg2dynamo import faults
-from pg2dynamo.errors import ExportDamaged, RowRefused, RunnerActive, SourceChanged, SourceUnreachable, StageError
+from pg2dynamo.errors import RowRefused, RunnerActive, SourceChanged, SourceUnreachable, StageError
 from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.key_text import key_texts
 from pg2dynamo.mapping.table import TableMapping, TableName
 from pg2dynamo.migration import export_manifest
-from pg2dynamo.migration.credentials import read_credentials
+from pg2dynamo.migration.binary_credentials import read_by_name
+from pg2dynamo.migration.credentials import compile_credentials, read_credentials
 from pg2dynamo.migration.difference import row_pairs
-from pg2dynamo.migration.export_credentials import credential_lines
-from pg2dynamo.migration.export_files import LineFiles, folder, read_manifest, sync_directory, sync_tree, write_durably
+from pg2dynamo.migration.export_credentials import compared_credentials, credential_lines, require_same_credentials
+from pg2dynamo.migration.export_files import LineFiles, folder, sync_directory, sync_tree, write_durably
 from pg2dynamo.migration.export_manifest import ExportedCredentials, ExportedTable, FileRecord, Manifest, plan_digest
 from pg2dynamo.migration.progress import Progress, Silent
 from pg2dynamo.migration.source import compile_plan, connect_source, open_source, source_dsn, source_tables
@@ -36,6 +37,7 @@ from pg2dynamo.migration.verify_segment import digested_row
 from pg2dynamo.migration.workers import Report, Workers
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.postgres.binary import select_rows
+from pg2dynamo.postgres.catalog import read_tables
 from pg2dynamo.postgres.rows import copy_rows
 from pg2dynamo.postgres.segments import Segment, plan_segments
 from pg2dynamo.postgres.snapshot import SnapshotOwner, adopt_snapshot, hold_snapshot
@@ -44,6 +46,9 @@ PHASE = "export"
 SEGMENTS_PER_SPAN = 8
 """Segments that one task exports, 64 MB of heap: its files are neither tiny nor much to do again."""
 SOURCE_ATTEMPTS = 3
+
+OURS = {export_manifest.NAME, "tables", "verify", "credentials"}
+"""All that an export directory holds, whole or damaged; one with anything else in it is never replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +153,10 @@ def _processes(wanted: int | None) -> int:
 def _require_free(directory: Path, overwrite: bool) -> None:
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return
-    try:
-        read_manifest(directory)
-    except ExportDamaged:
+    if not directory.is_dir() or not {path.name for path in directory.iterdir()} <= OURS:
         raise StageError(
             f"{directory} is there and is no export of ours.", remedy="Name another directory, or remove it."
-        ) from None
+        )
     if not overwrite:
         raise StageError(f"{directory} holds an export already.", remedy="Pass --overwrite, or name another directory.")
 
@@ -323,12 +326,17 @@ def _export_credentials(
     exported = []
     with open_source(plan, environ) as connection, adopt_snapshot(connection, owner.position.name):
         for secret in plan.secrets:
-            table = str(secret.source)
-            progress.start(PHASE, table, None)
+            name = str(secret.source)
+            progress.start(PHASE, name, None)
+            table = compile_credentials(secret, read_tables(connection, [secret.source]).get(secret.source))
             with LineFiles(partial, f"{folder('credentials', secret.source)}/credentials") as files:
                 for group in read_credentials(connection, secret):
                     files.add(credential_lines(secret, group))
-                    progress.advance(PHASE, table, len(group.rows))
-            progress.finish(PHASE, table)
-            exported.append(ExportedCredentials(table, sum(f.rows for f in files.records), tuple(files.records)))
+                    progress.advance(PHASE, name, len(group.rows))
+            rows = sum(file.rows for file in files.records)
+            written = ExportedCredentials(table.mapping, table.ciphertext_is_text, rows, tuple(files.records))
+            _, credentials = compared_credentials(partial, written, secret)
+            require_same_credentials(table, credentials, read_by_name(connection, table))
+            progress.finish(PHASE, name)
+            exported.append(written)
     return exported

@@ -58,11 +58,17 @@ class ExportedTable:
 
 @dataclass(frozen=True, slots=True)
 class ExportedCredentials:
-    """The credentials of one table, encrypted as they were."""
+    """The credentials of one table, encrypted as they were; `mapping` gives the types of their fields."""
 
-    source: str
+    mapping: TableMapping
+    ciphertext_is_text: bool
     rows: int
     files: tuple[FileRecord, ...]
+
+    @property
+    def source(self) -> str:
+        """The source table."""
+        return str(self.mapping.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,9 @@ def _manifest(content: Mapping[str, Any]) -> Manifest:
         created_at=content["created_at"],
         tables=tuple(map(_table, content["tables"])),
         credentials=tuple(
-            ExportedCredentials(entry["source"], entry["rows"], _files(entry["files"]))
+            ExportedCredentials(
+                mapping_from(entry["mapping"]), entry["ciphertext_is_text"], entry["rows"], _files(entry["files"])
+            )
             for entry in content["credentials"]
         ),
     )

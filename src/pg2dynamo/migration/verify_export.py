@@ -14,14 +14,16 @@ from pg2dynamo.dynamodb.client import dynamodb_client
 from pg2dynamo.dynamodb.journal import Journal
 from pg2dynamo.dynamodb.tables import describe_table
 from pg2dynamo.errors import TargetMissing
+from pg2dynamo.migration.export_credentials import compared_credentials
 from pg2dynamo.migration.export_digests import DigestPart, ExportLookup
 from pg2dynamo.migration.export_files import prove
-from pg2dynamo.migration.export_manifest import ExportedTable
+from pg2dynamo.migration.export_manifest import ExportedTable, Manifest
 from pg2dynamo.migration.import_ import target_mappings
 from pg2dynamo.migration.progress import Progress, Silent
 from pg2dynamo.migration.report_file import ReportFile, default_report
 from pg2dynamo.migration.target import target_settings
-from pg2dynamo.migration.verify_report import VerifyReport
+from pg2dynamo.migration.verify_report import Comparison, VerifyReport
+from pg2dynamo.migration.verify_secrets import verify_given_secrets
 from pg2dynamo.migration.verify_segment import VerifyJob
 from pg2dynamo.migration.verify_table import RowSide, TableVerification
 from pg2dynamo.migration.workers import Workers
@@ -69,9 +71,27 @@ def verify_export(
                 file.add(difference)
             table.comparison.quarantined = journal.quarantined_count(name) if journal.exists() else 0
             found.tables[name] = table.comparison
-        found = replace(found, seconds=time.monotonic() - began)
+        secrets = _verify_secrets(plan, environ, directory, manifest, journal, file, progress)
+        found = replace(found, secrets=secrets, seconds=time.monotonic() - began)
         file.finish(plan.name, snapshot, started_at, found.as_json())
     return found
+
+
+def _verify_secrets(
+    plan: Plan,
+    environ: Mapping[str, str],
+    directory: Path,
+    manifest: Manifest,
+    journal: Journal,
+    file: ReportFile,
+    progress: Progress,
+) -> Comparison | None:
+    if not plan.secrets:
+        return None
+    exported = {credentials.source: credentials for credentials in manifest.credentials}
+    given = [compared_credentials(directory, exported[str(secret.source)], secret) for secret in plan.secrets]
+    refusals = journal.refusals() if journal.exists() else ()
+    return verify_given_secrets(plan, environ, given, refusals=refusals, found=file.add, progress=progress)
 
 
 def _rows(directory: Path, exported: ExportedTable, index: Path) -> RowSide:

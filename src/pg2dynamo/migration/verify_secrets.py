@@ -8,17 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import groupby
-from typing import NamedTuple
 
 import psycopg
-from psycopg import pq
 
 from pg2dynamo.dynamodb.records import SecretRefusal
 from pg2dynamo.errors import SecretUndecryptable
-from pg2dynamo.mapping.limits import secret_name_fault
-from pg2dynamo.mapping.table import quote_identifier
-from pg2dynamo.mapping.values import Value
+from pg2dynamo.migration.binary_credentials import Credential, CredentialsOfName, read_by_name
 from pg2dynamo.migration.credentials import CredentialTable, compile_credentials
 from pg2dynamo.migration.difference import Difference
 from pg2dynamo.migration.in_threads import in_threads
@@ -28,16 +23,12 @@ from pg2dynamo.migration.source import open_source
 from pg2dynamo.migration.target import target_settings
 from pg2dynamo.migration.verify_report import Comparison
 from pg2dynamo.plan.model import Plan, SecretPlan
-from pg2dynamo.postgres.binary_values import reader, reads_output
 from pg2dynamo.postgres.catalog import read_tables
-from pg2dynamo.postgres.connect import translated
-from pg2dynamo.postgres.rows import whole_table
 from pg2dynamo.postgres.snapshot import adopt_snapshot
-from pg2dynamo.postgres.streaming import binary_rows
 from pg2dynamo.secret import Secret
 from pg2dynamo.secrets.client import Described, SecretsClient, secrets_client
 from pg2dynamo.secrets.decrypt import Decryptor, build_decryptor
-from pg2dynamo.secrets.names import NameShape, NamesSeen, canonical_key, render_name
+from pg2dynamo.secrets.names import NameShape, NamesSeen, canonical_key
 from pg2dynamo.secrets.value import NotPlainJson, parse_json
 from pg2dynamo.secrets.vault import MIGRATION_TAG, SOURCE_TAG
 
@@ -103,15 +94,36 @@ def _verify_tables(
         known = {key: reason for (table, key), reason in recorded.items() if table == name}
         table = compile_credentials(secret_plan, read_tables(conn, [secret_plan.source]).get(secret_plan.source))
         check = _Check(table, build_decryptor(secret_plan.decrypt, environ), client, known)
-        _verify_table(plan.name, conn, check, findings)
+        _verify_table(plan.name, read_by_name(conn, table), check, findings)
 
 
-def _verify_table(migration: str, conn: psycopg.Connection, check: _Check, findings: _Findings) -> None:
+def verify_given_secrets(
+    plan: Plan,
+    environ: Mapping[str, str],
+    given: Iterable[tuple[CredentialTable, Iterable[CredentialsOfName]]],
+    *,
+    refusals: Iterable[SecretRefusal],
+    found: Callable[[Difference], None],
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare secrets with credentials that were read before, for each table of the plan; else as `verify_secrets`."""
+    total = Comparison()
+    client = secrets_client(target_settings(plan, environ).region)
+    recorded = list(refusals)
+    for table, groups in given:
+        name = str(table.plan.source)
+        known = {canonical_key(refusal.key): refusal.reason for refusal in recorded if refusal.table == name}
+        check = _Check(table, build_decryptor(table.plan.decrypt, environ), client, known)
+        _verify_table(plan.name, groups, check, _Findings(total, found, progress or Silent()))
+    return total
+
+
+def _verify_table(migration: str, groups: Iterable[CredentialsOfName], check: _Check, findings: _Findings) -> None:
     plan, seen, table = check.table.plan, NamesSeen(), str(check.table.plan.source)
     findings.progress.start(PHASE, table, None)
 
-    def noted() -> Iterator[_Group]:
-        for group in _read_groups(conn, check.table):
+    def noted() -> Iterator[CredentialsOfName]:
+        for group in groups:
             seen.add(group.name)
             yield group
 
@@ -143,20 +155,6 @@ def extra_names(migration: str, plan: SecretPlan, client: SecretsClient, seen: N
                 yield secret.name
 
 
-class _Row(NamedTuple):
-    columns: tuple[str | None, ...]
-    key: str
-    ciphertext: bytes | None
-    fields: tuple[tuple[str, Value], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    name: str
-    rows: tuple[_Row, ...]
-    usable: bool
-
-
 @dataclass(frozen=True, slots=True)
 class _Result:
     rows: int
@@ -175,7 +173,7 @@ class _Check:
     client: SecretsClient
     recorded: Mapping[str, str]
 
-    def check(self, group: _Group) -> _Result:
+    def check(self, group: CredentialsOfName) -> _Result:
         """Compare one secret with its rows."""
         comparer = Comparer(self.table.plan, self.table.mapping)
         readable = [(row, self._expected(row) if group.usable else None) for row in group.rows]
@@ -210,7 +208,7 @@ class _Check:
         ids = dict.fromkeys([*described.stages, *self.client.version_ids(described.name)])
         return {version: self.client.value(described.name, version) for version in ids}
 
-    def _expected(self, row: _Row) -> Expected | None:
+    def _expected(self, row: Credential) -> Expected | None:
         if row.ciphertext is None:
             return None
         try:
@@ -220,71 +218,3 @@ class _Check:
         except (SecretUndecryptable, UnicodeDecodeError, NotPlainJson):
             return None
         return Expected(row.key, row.fields, text) if text else None
-
-
-def _read_groups(conn: psycopg.Connection, table: CredentialTable) -> Iterator[_Group]:
-    """Yield the credentials by name, oldest first, in binary form."""
-    plan = table.plan
-    query = _query(table, whole_table(conn, table.mapping))
-    with translated(f"Reading the credentials of {plan.source}"):
-        rows = (row for result in binary_rows(conn, query) for row in _rows(table, result))
-        for name, members in groupby(rows, key=lambda row: _name(plan, row)):
-            if name is None:
-                yield from (_Group(plan.name, (row,), False) for row in members)
-            else:
-                group = tuple(members)
-                one_source = len({row.columns for row in group}) == 1
-                yield _Group(name, group, one_source and secret_name_fault(name) is None)
-
-
-def _name(plan: SecretPlan, row: _Row) -> str | None:
-    columns = {name: text for name, text in zip(plan.name_columns, row.columns, strict=True) if text is not None}
-    return None if None in row.columns else render_name(plan.name, columns)
-
-
-def _query(table: CredentialTable, rows: str) -> str:
-    plan = table.plan
-    names = [_text(column) for column in plan.name_columns]
-    keys = [_text(part.column) for part in table.mapping.source_key]
-    types = {attribute.name: attribute.type for attribute in table.mapping.attributes}
-    fields = [_text(name) if reads_output(types[name]) else quote_identifier(name) for name in plan.fields]
-    # Names in order put equal ones together as long as the order is that of the whole name, as text.
-    name = "concat(" + ", ".join(_concatenated(plan)) + ')::text COLLATE "C"'
-    nulls = " + ".join(f"num_nulls({quote_identifier(column)})" for column in plan.name_columns)
-    newest = quote_identifier(plan.newest_by)
-    order = [f"{nulls} = 0", name, f"num_nulls({newest}) = 0", newest]
-    order += [quote_identifier(part.column) for part in table.mapping.source_key]
-    columns = [quote_identifier(plan.ciphertext), *names, *keys, *fields]
-    return f"SELECT {', '.join(columns)} FROM {rows} ORDER BY {', '.join(order)}"  # noqa: S608
-
-
-def _concatenated(plan: SecretPlan) -> Iterator[str]:
-    rest = plan.name
-    for column in plan.name_columns:
-        literal, _, rest = rest.partition("{" + column + "}")
-        yield "'" + literal.replace("'", "''") + "'"
-        yield f"format('%s', {quote_identifier(column)})"
-    yield "'" + rest.replace("'", "''") + "'"
-
-
-def _text(column: str) -> str:
-    name = quote_identifier(column)
-    return f"CASE WHEN num_nulls({name}) = 0 THEN format('%s', {name}) END"
-
-
-def _rows(table: CredentialTable, result: pq.abc.PGresult) -> Iterator[_Row]:
-    plan = table.plan
-    types = {attribute.name: attribute.type for attribute in table.mapping.attributes}
-    readers = [(name, reader(types[name])) for name in plan.fields]
-    keys = [part.column for part in table.mapping.source_key]
-    key_at = 1 + len(plan.name_columns)
-    fields_at = key_at + len(keys)
-    for number in range(result.ntuples):
-        cells = [result.get_value(number, column) for column in range(fields_at + len(readers))]
-        texts = [None if cell is None else cell.decode() for cell in cells[1:fields_at]]
-        key = {name: text or "" for name, text in zip(keys, texts[key_at - 1 :], strict=True)}
-        fields = tuple(
-            (name, None if cell is None else read(cell))
-            for (name, read), cell in zip(readers, cells[fields_at:], strict=True)
-        )
-        yield _Row(tuple(texts[: key_at - 1]), canonical_key(key), cells[0], fields)
