@@ -113,6 +113,7 @@ def value_bytes(value: AttributeValue) -> int:
 
     Text counts its UTF-8 bytes, binary its bytes, a number one byte for two significant digits and one
     more (and one for a minus sign), true, false and null one, a map or list three, and one for each entry.
+    AWS calls the size of numbers approximate; this is what DynamoDB Local counts, to the byte.
     """
     [(form, content)] = value.items()
     if form == "S":
@@ -143,8 +144,13 @@ def _text_bytes(text: str) -> int:
 
 
 def _number_bytes(text: str) -> int:
-    mantissa = text.lower().partition("e")[0]
-    digits = mantissa.lstrip("-").replace(".", "").lstrip("0")
-    if "." in mantissa or digits:
-        digits = digits.rstrip("0")
-    return (len(digits) + 1) // 2 + 1 + mantissa.startswith("-")
+    """Count the pairs of digits, paired from the decimal point, that hold the significant digits (1.5 has two)."""
+    mantissa, _, exponent = text.lower().partition("e")
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    digits = (whole + fraction).lstrip("0")
+    significant = digits.rstrip("0")
+    if not significant:
+        return 1
+    last = int(exponent or 0) - len(fraction) + len(digits) - len(significant)
+    first = last + len(significant) - 1
+    return first // 2 - last // 2 + 2 + mantissa.startswith("-")

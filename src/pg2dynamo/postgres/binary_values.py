@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
 from pg2dynamo.errors import SourceUnsupported
@@ -129,8 +129,9 @@ def _json(data: bytes) -> Json:  # json_send
     text = data.decode()
     try:
         value: JsonValue = json.loads(text, parse_float=Decimal, parse_int=Decimal)
-    except RecursionError:
-        # Nested far deeper than any item can be: give what no item can hold, as attribute names are not empty.
+    except (RecursionError, InvalidOperation):
+        # Nested far deeper than any item can be, or an exponent beyond Decimal's: give what no item can hold,
+        # as attribute names are not empty.
         value = {"": text}
     return Json(value)
 
