@@ -63,7 +63,9 @@ class SecretsCase:
         """A client that gives up soon."""
         return secrets_client(attempts=2)
 
-    def add(self, account: str, day: int | None, credentials: Any, *, key: Fernet | None = None, **more: Any) -> str:
+    def add(
+        self, account: str | None, day: int | None, credentials: Any, *, key: Fernet | None = None, **more: Any
+    ) -> str:
         """Add a credential of that day of January 2024 (None: no time at all); return its id."""
         token = (key or self.key).encrypt(json.dumps(credentials).encode())
         row = {
