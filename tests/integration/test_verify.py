@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from pg2dynamo.errors import PlanError, TargetMissing
+from pg2dynamo.errors import PlanError, SourceUnreachable, TargetMissing
+from pg2dynamo.migration.progress import Silent
 from pg2dynamo.plan.load import parse_plan
 from tests.conftest import Database
 from tests.integration.verified import ROWS, Migration, begin, key
@@ -174,18 +175,12 @@ def test_a_row_of_which_the_item_cannot_give_a_column_back_is_different(one: Mig
 
 
 def test_a_row_that_changed_since_the_snapshot_and_whose_item_followed_is_no_difference(one: Migration) -> None:
-    class ChangeMeanwhile:
+    class ChangeMeanwhile(Silent):
         """Progress that changes row and item between the first reading and the look again."""
-
-        def start(self, phase: str, table: str, rows: int | None) -> None: ...
-
-        def advance(self, phase: str, table: str, rows: int) -> None: ...
 
         def finish(self, phase: str, table: str) -> None:
             one.sql("UPDATE things SET name = 'changed' WHERE id = 5")
             one.change(5, name={"S": "changed"})
-
-        def say(self, message: str) -> None: ...
 
     one.change(5, name={"S": "not yet there"})
     assert one.verify(progress=ChangeMeanwhile()).equal
@@ -222,6 +217,41 @@ def keyed(database: Database, environ: dict[str, str], name: str, directory: Pat
     whole = {**environ, "DATABASE_URL": database.dsn}
     text = f"name: {name}\ntables:\n  - {{from: things, to: {name}, key: {{hash: id}}}}\n"
     return Migration(parse_plan(text, whole), whole, database, directory)
+
+
+def test_a_lost_snapshot_is_an_error_and_leaves_no_report(one: Migration) -> None:
+    class LoseSnapshot(Silent):
+        """Progress that ends the session which holds the snapshot."""
+
+        def say(self, message: str) -> None:
+            one.sql(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE application_name = 'pg2dynamo snapshot' AND datname = current_database()"
+            )
+
+    with pytest.raises(SourceUnreachable):
+        one.verify(progress=LoseSnapshot())
+    assert list(one.directory.iterdir()) == []
+
+
+def test_a_broken_connection_is_made_again_under_the_same_snapshot(one: Migration) -> None:
+    lost: list[int] = []
+
+    class LoseConnections(Silent):
+        """Progress that ends every reading session once."""
+
+        def advance(self, phase: str, table: str, rows: int) -> None:
+            if not lost:
+                one.sql(
+                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                    "WHERE application_name = 'pg2dynamo' AND datname = current_database()"
+                )
+            lost.append(rows)
+
+    report = one.verify(progress=LoseConnections())
+    assert sum(lost) > ROWS, "nothing was read again"
+    assert report.equal
+    assert report.as_json()["compared"] == ROWS
 
 
 def test_a_mistake_of_the_encoder_is_found(one: Migration, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.values import Value
 from pg2dynamo.migration.difference import Difference
 from pg2dynamo.migration.progress import Progress, Silent
+from pg2dynamo.migration.repair_secrets import repair_secrets
 from pg2dynamo.migration.report_file import ReportSummary, default_report, read_differences, read_summary
 from pg2dynamo.migration.resume import deletions_allowed
 from pg2dynamo.migration.run import recorded_run
@@ -60,7 +61,7 @@ class RepairReport:
     migration: str
     report: Path
     tables: dict[str, RepairCounts] = field(default_factory=dict)
-    secrets: dict[str, int] = field(default_factory=dict)
+    secrets: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -91,8 +92,8 @@ def repair(
     `report` is by default the one that `verify` writes. Idempotent; durable when it returns; verify again
     after it. Raises StageError for a report of another migration, one that is damaged, or one older than what
     was copied or repaired since; MassDeletion, before anything is written, when more rows of a table are gone
-    than 10 % of its items, at least 100 (`max_deletes` replaces that); RunnerActive when another run works on
-    this migration.
+    than 10 % of its items, at least 100 (`max_deletes` replaces that), and likewise for secrets when their turn
+    comes; RunnerActive when another run works on this migration.
     """
     progress = progress or Silent()
     path = report or default_report(plan.name)
@@ -115,7 +116,10 @@ def repair(
                 connection, settings, journal, lease, mappings, secret_tables, owner.position.snapshot, progress
             )
             work.require_few_deletions(path, summary, max_deletes)
-            found = RepairReport(plan.name, path, work.mend(path))
+            tables = work.mend(path)
+            secrets = repair_secrets(plan, environ, read_differences(path), max_deletes=max_deletes, progress=progress)
+            journal.put_refusals(secrets.refusals)
+            found = RepairReport(plan.name, path, tables, secrets.as_json())
             run.end("complete" if found.ok else "incomplete", found.as_json())
     progress.say("Run `pg2dynamo verify` to see that everything is equal now.")
     return found

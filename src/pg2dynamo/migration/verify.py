@@ -65,7 +65,7 @@ def verify(
         found = VerifyReport(plan.name, owner.position.snapshot, path)
         work = _Work(chosen, environ, settings, journal, owner, file, progress, _processes(processes))
         work.verify_tables(found.tables)
-        secrets = work.verify_secrets() if tables is None and plan.secrets else None
+        secrets = work.verify_secrets() if tables is None else None
         found = replace(found, secrets=secrets, seconds=time.monotonic() - began)
         file.finish(plan.name, owner.position.snapshot, started_at, found.as_json())
         if run is not None:

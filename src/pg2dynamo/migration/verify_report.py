@@ -53,7 +53,7 @@ class Comparison:
 class VerifyReport:
     """The result of `verify`: counts for each source table and for the secrets, and where the differences are.
 
-    `secrets` is None when the plan has none, or only some tables were asked for.
+    `secrets` is None when only some tables were asked for.
     """
 
     migration: str
