@@ -231,7 +231,10 @@ class Journal:
                 answer = self.client.batch_write_item(RequestItems={self.control_table: requests})
             left = answer.get("UnprocessedItems", {}).get(self.control_table, [])
             if len(left) == len(requests) and time.monotonic() > deadline:
-                raise TargetThrottled
+                raise TargetThrottled(
+                    f"The control table {self.control_table} took no entry for {GIVE_UP_SECONDS:g} seconds.",
+                    remedy="Raise its limits, or wait, and run the command again.",
+                )
             if left:
                 time.sleep(random.uniform(0, pause))  # noqa: S311
                 pause = min(pause * 2, 5.0)

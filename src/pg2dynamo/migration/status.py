@@ -65,7 +65,8 @@ class StatusReport:
 def status(plan: Plan, environ: Mapping[str, str], *, details: bool = False) -> StatusReport:
     """Return where the plan's migration stands. Reads only; raises the TargetError branch, or StageError.
 
-    With `details`, the rows in quarantine and the refused credentials are listed, by key and with the reason. A run that is `running` while nobody holds the lease has died; `lease` says who holds it.
+    With `details`, the rows in quarantine and the refused credentials are listed, by key and with the reason. A
+    run that is `running` while nobody holds the lease has died; `lease` says who holds it.
     """
     journal = Journal(dynamodb_client(target_settings(plan, environ)), plan.target.control_table, plan.name)
     if not journal.exists():

@@ -33,6 +33,9 @@ RESERVED_PREFIX = "alias/aws/"
 
 DESCRIPTION = "Encrypts the secrets that pg2dynamo moved from PostgreSQL"
 
+DISCARD_DAYS = 7
+"""The shortest wait before KMS deletes a key."""
+
 _DENIED = frozenset(
     {
         "AccessDenied",
@@ -94,20 +97,20 @@ def ensure_key(client: KMSClient, alias: str) -> tuple[KeyState, bool]:
         )
     with _kms_errors(f"create the KMS key {alias}"):
         metadata = client.create_key(Description=DESCRIPTION)["KeyMetadata"]
-        client.enable_key_rotation(KeyId=metadata["KeyId"])
-        created = _name(client, alias, metadata["KeyId"])
+        created = _rotate_and_name(client, alias, metadata["KeyId"])
     state = key_state(client, alias)
     if state is None:
         raise SecretError(f"The KMS key {alias} was created but is not there.", remedy="Run the command again.")
     return state, created
 
 
-def _name(client: KMSClient, alias: str, key_id: str) -> bool:
-    """Give the new key its alias; when another key has it meanwhile, discard the new one."""
+def _rotate_and_name(client: KMSClient, alias: str, key_id: str) -> bool:
+    """Finish the new key; discard it when that fails, or when another key has taken the alias meanwhile."""
     try:
+        client.enable_key_rotation(KeyId=key_id)
         client.create_alias(AliasName=alias, TargetKeyId=key_id)
     except ClientError as error:
-        client.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
+        client.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=DISCARD_DAYS)
         if _code(error) != "AlreadyExistsException":
             raise
         return False
