@@ -261,7 +261,10 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "json": Subject(
         "json",
-        (*HOSTILE_JSON, '{"a":1,"a":1}', '"\\ud800"', '"\\u0000"', "1e999999", "1e99999999999999999999", "-0.0", ' {"a" :\t1}\n'),
+        (
+            *(*HOSTILE_JSON, '{"a":1,"a":1}', '"\\ud800"', '"\\u0000"', "-0.0", ' {"a" :\t1}\n'),
+            *("1e999999", "1e99999999999999999999", "0e99999999999999999999"),
+        ),
         json_documents(),
         refusals=JSON_REFUSALS,
     ),

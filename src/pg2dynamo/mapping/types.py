@@ -29,7 +29,8 @@ class Kind(StrEnum):
     INTERVAL = "interval"  # S, PostgreSQL's text in IntervalStyle postgres
     JSON = "json"  # M, L, S, N, BOOL, NULL; duplicate names are refused
     JSONB = "jsonb"  # M, L, S, N, BOOL, NULL
-    ARRAY = "array"  # L, nested by dimension; M of bounds and elements when a lower bound is not 1
+    # L, nested by dimension; M of bounds and elements when a lower bound is not 1, and for json of several dimensions
+    ARRAY = "array"
     OUTPUT = "output"  # every other type: S, the text of its output function
 
 

@@ -128,12 +128,19 @@ def _interval(data: bytes) -> tuple[int, ...] | Endless:  # interval_send: micro
 def _json(data: bytes) -> Json:  # json_send
     text = data.decode()
     try:
-        value: JsonValue = json.loads(text, parse_float=Decimal, parse_int=Decimal)
-    except (RecursionError, InvalidOperation):
-        # Nested far deeper than any item can be, or an exponent beyond Decimal's: give what no item can hold,
-        # as attribute names are not empty.
+        value: JsonValue = json.loads(text, parse_float=_json_number, parse_int=Decimal)
+    except RecursionError:
+        # Nested far deeper than any item can be: give what no item can hold, as attribute names are not empty.
         value = {"": text}
     return Json(value)
+
+
+def _json_number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        # An exponent beyond Decimal's: zero all the same, or a number that no item can hold.
+        return Decimal("NaN") if text.lower().partition("e")[0].strip("-0.") else Decimal(0)
 
 
 def _jsonb(data: bytes) -> Json:  # jsonb_send: a version byte, then the text
