@@ -35,14 +35,23 @@ class ConnectionFailed(Exception):
 class HttpReply:
     """The answer to one request; filled by the parser's callbacks."""
 
-    __slots__ = ("_chunks", "_size", "checksum", "complete", "status")
+    __slots__ = ("_chunks", "_parser", "_size", "checksum", "complete", "keep_alive", "status")
 
     def __init__(self) -> None:
         self.status = 0
+        self.keep_alive = False
         self.checksum: bytes | None = None
         self.complete = False
         self._chunks: list[bytes] = []
         self._size = 0
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> None:
+        """Take what was received. Raises HttpParserError or HttpParserUpgrade when it is no answer."""
+        if self._parser is not None:
+            self._parser.feed_data(data)
+        if self.complete:
+            self._parser = None  # the parser refers to this reply: let both go without the garbage collector
 
     @property
     def body(self) -> bytes:
@@ -67,8 +76,11 @@ class HttpReply:
         self._chunks.append(data)
 
     def on_message_complete(self) -> None:
-        """Note the end."""
+        """Note the end. The parser forgets what it read once this returns, so it is asked here."""
         self.complete = True
+        if self._parser is not None:
+            self.status = self._parser.get_status_code()
+            self.keep_alive = self._parser.should_keep_alive()
 
 
 class Connection:
@@ -120,15 +132,13 @@ class Connection:
         connection.settimeout(_remaining(deadline))
         connection.sendall(request)
         reply = HttpReply()
-        parser = httptools.HttpResponseParser(reply)
         while not reply.complete:
             connection.settimeout(_remaining(deadline))
             data = connection.recv(RECEIVE_BYTES)
             if not data:
                 raise EOFError("the connection was closed before the answer's end")
-            parser.feed_data(data)
-        reply.status = parser.get_status_code()
-        if not parser.should_keep_alive():
+            reply.feed(data)
+        if not reply.keep_alive:
             self.close()
         return reply
 

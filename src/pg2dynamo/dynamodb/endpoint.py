@@ -102,7 +102,8 @@ def resolve_endpoint(settings: TargetSettings) -> Endpoint:
     Raises TargetDenied without credentials and TargetError when the configuration cannot be followed.
     """
     session = botocore.session.Session()
-    region = settings.region or session.get_config_variable("region") or os.environ.get("AWS_REGION")
+    region = _translate(lambda: settings.region or session.get_config_variable("region"))
+    region = region or os.environ.get("AWS_REGION")
     if not region:
         raise TargetError("No AWS region is set.", remedy="Set AWS_REGION, or target.region in the plan.")
     credentials = CredentialSource(session)
