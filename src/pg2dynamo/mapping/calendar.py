@@ -1,7 +1,7 @@
 """ISO 8601 texts and PostgreSQL's interval texts back into numbers of days, microseconds and months.
 
-Used by `decode` only, which must share no conversion with `encode`. Every function raises ValueError for a
-text that is not exactly in the form which `mapping.types` names.
+Used by `decode` and `key_text` only, which must share no conversion with `encode`. Every function that reads raises
+ValueError for a text that is not exactly in the form which `mapping.types` names.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def read_interval(text: str) -> tuple[int, int, int] | Endless:
     years, months, days, sign, hours, minutes, seconds, fraction = match.groups(default="0")
     microseconds = ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * SECOND + int(fraction.ljust(6, "0"))
     interval = (int(years) * 12 + int(months), int(days), -microseconds if sign == "-" else microseconds)
-    if text != _interval_text(*interval):
+    if text != interval_text(*interval):
         raise ValueError
     return interval
 
@@ -118,7 +118,7 @@ def _month_days(year: int, month: int) -> int:
     return _MONTH_DAYS[month - 1] + leap
 
 
-def _interval_text(months: int, days: int, microseconds: int) -> str:
+def interval_text(months: int, days: int, microseconds: int) -> str:
     """Return the one text that PostgreSQL writes for an interval in IntervalStyle postgres."""
     years, rest = divmod(abs(months), 12)
     sign = -1 if months < 0 else 1

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
+from pg2dynamo.mapping.calendar import interval_text
 from pg2dynamo.mapping.decode import ItemUndecodable, decode_key
 from pg2dynamo.mapping.limits import HASH_KEY_BYTES, RANGE_KEY_BYTES, number_fault
 from pg2dynamo.mapping.table import TableMapping
@@ -93,7 +94,7 @@ def value_text(kind: Kind, value: Value) -> str:
         microseconds, west = cast("tuple[int, int]", value)
         return _time(microseconds) + _offset(-west)
     if kind is Kind.INTERVAL:
-        return _interval(*cast("tuple[int, int, int]", value))
+        return interval_text(*cast("tuple[int, int, int]", value))
     return str(value)
 
 
@@ -120,25 +121,3 @@ def _offset(east_seconds: int) -> str:
     size = abs(east_seconds)
     shown = f"{'-' if east_seconds < 0 else '+'}{size // 3600:02d}:{size // 60 % 60:02d}"
     return f"{shown}:{size % 60:02d}" if size % 60 else shown
-
-
-def _interval(months: int, days: int, microseconds: int) -> str:
-    """Return an interval as PostgreSQL writes it in IntervalStyle postgres (EncodeInterval of its interval.c)."""
-    years, rest = divmod(abs(months), 12)
-    sign = -1 if months < 0 else 1
-    parts: list[str] = []
-    negative = False
-    for amount, unit in ((sign * years, "year"), (sign * rest, "mon"), (days, "day")):
-        if amount:
-            parts.append(f"{'+' if negative and amount > 0 else ''}{amount} {unit}{'' if amount == 1 else 's'}")
-            negative = amount < 0
-    if microseconds or not parts:
-        shown = "-" if microseconds < 0 else "+" if negative else ""
-        parts.append(shown + _clock(abs(microseconds)))
-    return " ".join(parts)
-
-
-def _clock(microseconds: int) -> str:
-    seconds, fraction = divmod(microseconds, 1_000_000)
-    shown = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-    return f"{shown}.{fraction:06d}".rstrip("0") if fraction else shown

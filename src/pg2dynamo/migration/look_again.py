@@ -84,11 +84,12 @@ def _differences(task: LookTask) -> list[Difference]:
     keys: list[KeyTexts] = [orjson.loads(key) for key in task.keys]
     values = [key_values(mapping, texts) for texts in keys]
     rows = task.rows.look([value for value in values if value is not None])
-    items = _items(task.job, [texts for texts in keys if can_be_key(mapping, texts)])
+    decoder = Decoder(mapping)
+    items = _items(task.job, decoder, [texts for texts in keys if can_be_key(mapping, texts)])
     found = []
     for texts, value in zip(keys, values, strict=True):
         row = None if value is None else rows.get(digest_key(value.items()))
-        item = items.get(_identity(mapping, texts))
+        item = items.get(_identity(mapping, decoder, texts))
         if value is None and item is None:
             raise VerificationError(f"A key of {mapping.source} could not be looked at again.", remedy=_AGAIN)
         difference = _difference(mapping, texts, row, item)
@@ -100,9 +101,8 @@ def _differences(task: LookTask) -> list[Difference]:
 _AGAIN = "Run the command again when nothing else writes to the target."
 
 
-def _items(job: VerifyJob, keys: list[KeyTexts]) -> dict[bytes, Seen]:
+def _items(job: VerifyJob, decoder: Decoder, keys: list[KeyTexts]) -> dict[bytes, Seen]:
     mapping = job.mapping
-    decoder = Decoder(mapping)
     seen = {}
     for item in get_items(job.settings, mapping.target, [item_key(mapping, texts) for texts in keys]):
         digested = digested_item(mapping, decoder, item)
@@ -110,9 +110,9 @@ def _items(job: VerifyJob, keys: list[KeyTexts]) -> dict[bytes, Seen]:
     return seen
 
 
-def _identity(mapping: TableMapping, texts: KeyTexts) -> bytes:
+def _identity(mapping: TableMapping, decoder: Decoder, texts: KeyTexts) -> bytes:
     item: dict[str, Any] = item_key(mapping, texts)
-    return digested_item(mapping, Decoder(mapping), item).key
+    return digested_item(mapping, decoder, item).key
 
 
 def _difference(mapping: TableMapping, texts: KeyTexts, row: Seen | None, item: Seen | None) -> Difference | None:
