@@ -93,6 +93,7 @@ def run_demo(accounts: int, *, keep: bool, directory: Path | None, progress: Pro
     try:
         with _environment(stack.environ):
             seeded = _fill(stack.dsn, keys, accounts, progress)
+            stack.write_environment({"PG2DYNAMO_EXPECT_REFUSED": str(seeded.secrets.refused)})
             report = _migrate(stack, seeded, progress)
     except BaseException:
         stack.stop()

@@ -1,11 +1,12 @@
 """Copy credentials to secrets: every row ends as the current version, an older one, or refused with a reason.
 
-Ciphertext is read; plaintext exists only in `_version`'s result until the vault has stored it.
+Ciphertext is read; plaintext exists only in `version_content`'s result until the vault has stored it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -73,8 +74,12 @@ def copy_all_secrets(
     snapshot: str,
     max_deletes: int | None = None,
     progress: Progress | None = None,
+    check_lease: Callable[[], None] = lambda: None,
 ) -> SecretsReport:
     """Copy the credentials of every table that the plan names, as the exported snapshot sees them.
+
+    `check_lease` is called before each secret and raises when another runner may be at work: this one's rows could be
+    the older ones.
 
     Refusals replace those that the journal has of earlier runs. Except in the first run, secrets of this migration
     whose rows are gone are deleted, with 30 days to restore them. Idempotent; raises MassDeletion, and the SourceError
@@ -85,19 +90,27 @@ def copy_all_secrets(
         return total
     progress = progress or Silent()
     client = secrets_client(target_settings(plan, environ).region)
-    first = sum(run.command == "copy" for run in journal.runs()) < 2
+    first = sum(run.command in ("copy", "import") for run in journal.runs()) < 2
     with open_source(plan, environ, application="pg2dynamo secrets") as conn, adopt_snapshot(conn, snapshot):
         for secret_plan in plan.secrets:
             seen = NamesSeen()
-            credentials = read_credentials(conn, secret_plan)
-            report = copy_secrets(plan.name, secret_plan, credentials, environ, client, seen, progress)
+            with closing(read_credentials(conn, secret_plan)) as read:
+                credentials = _while_held(check_lease, read)
+                report = copy_secrets(plan.name, secret_plan, credentials, environ, client, seen, progress)
             journal.replace_refusals(str(secret_plan.source), report.refusals)
             total += report
+            check_lease()
             if not first:
                 total += SecretsReport(deleted=delete_vanished(plan.name, secret_plan, client, seen, max_deletes))
     for warning in total.warnings:
         progress.say(warning)
     return total
+
+
+def _while_held(check_lease: Callable[[], None], credentials: Credentials) -> Credentials:
+    for group in credentials:
+        check_lease()
+        yield group
 
 
 def copy_secrets(
@@ -122,14 +135,9 @@ def copy_secrets(
     def store(group: CredentialGroup) -> SecretsReport:
         return store_group(vault, decryptor, plan, group)
 
-    def noted() -> Iterator[CredentialGroup]:
-        for group in credentials:
-            seen.add(group.name)
-            yield group
-
     total = SecretsReport()
     refusals: list[SecretRefusal] = []
-    for report in in_threads(noted(), store):
+    for report in in_threads(seen.noting(credentials), store):
         refusals += report.refusals
         total += replace(report, refusals=())
         progress.advance(PHASE, table, report.rows)
@@ -150,7 +158,7 @@ def store_group(vault: Vault, decryptor: Decryptor, plan: SecretPlan, group: Cre
     refused: dict[int, str] = {}
     for index, row in enumerate(group.rows):
         try:
-            good[index] = _version(decryptor, plan, group, row)
+            good[index] = version_content(decryptor, plan, group, row)
         except (SecretUndecryptable, SecretRefused) as error:
             refused[index] = str(error)
     for index in list(good)[:-VERSIONS_KEPT]:
@@ -178,7 +186,10 @@ def _refusal(plan: SecretPlan, group: CredentialGroup, index: int, reason: str) 
     return SecretRefusal(str(plan.source), group.rows[index].key, group.name, reason)
 
 
-def _version(decryptor: Decryptor, plan: SecretPlan, group: CredentialGroup, row: CredentialRow) -> VersionContent:
+def version_content(
+    decryptor: Decryptor, plan: SecretPlan, group: CredentialGroup, row: CredentialRow
+) -> VersionContent:
+    """Return what one credential's version must hold. Raises SecretUndecryptable or SecretRefused with the reason."""
     fault = group.fault or row.fault
     if fault:
         raise SecretRefused(fault)

@@ -164,21 +164,33 @@ def _require_free(directory: Path, overwrite: bool) -> None:
 @contextmanager
 def _partial(directory: Path) -> Iterator[Path]:
     """Give an empty directory beside the wanted one, ours alone while the context lasts, and gone after it."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(directory.parent / f".{directory.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     partial = directory.parent / f".{directory.name}.partial"
+    lock = _locked(partial)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunnerActive(f"Another export into {directory} runs.", remedy="Wait until it ends.") from None
-        for left in (partial, _old(directory)):
-            if left.exists():
+        for left in (_old(directory), *partial.iterdir()):
+            if left.is_dir():
                 shutil.rmtree(left)
-        partial.mkdir(mode=0o700)
+            else:
+                left.unlink(missing_ok=True)
         yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked(partial: Path) -> int:
+    """Make the directory and lock it; what an export that was killed left in it stays for the caller to remove."""
+    while True:
+        partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise RunnerActive(f"Another export writes {partial}.", remedy="Wait until it ends.") from None
+        # Between mkdir and lock another export may have renamed the directory into place: then it is not ours.
+        if partial.exists() and partial.stat().st_ino == os.fstat(lock).st_ino:
+            return lock
         os.close(lock)
 
 

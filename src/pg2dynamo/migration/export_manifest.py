@@ -117,9 +117,10 @@ def manifest_from(data: bytes) -> Manifest:
                 f"The export has format version {content['version']}; this pg2dynamo knows {VERSION}.",
                 remedy="Import it with the pg2dynamo that exported it.",
             )
-        if given != _digest(content):
+        manifest = _manifest(content)
+        if given != _digest(content) or data != manifest.to_bytes():
             raise ValueError
-        return _manifest(content)
+        return manifest
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ExportDamaged(f"{NAME} is damaged or is no manifest.", remedy="Export again.") from None
 
