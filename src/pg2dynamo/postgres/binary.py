@@ -6,7 +6,7 @@ kind of their own are read by their output function, through format('%s', …): 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -42,7 +42,9 @@ class SourceRow:
     unrestored: tuple[str, ...]
 
 
-def select_rows(conn: psycopg.Connection, mapping: TableMapping, segment: Segment) -> Iterator[list[SourceRow]]:
+def select_rows(
+    conn: psycopg.Connection, mapping: TableMapping, segment: Segment
+) -> Generator[list[SourceRow], None, None]:
     """Yield the rows of a segment, some hundred at a time. Errors as `rows.copy_rows`."""
     with unmoved(conn, segment), translated(f"Reading {segment}"):
         yield from _read(conn, mapping, segment_rows(segment, mapping))

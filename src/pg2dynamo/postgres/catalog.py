@@ -46,6 +46,8 @@ KIND_OF_OID: dict[int, Kind] = {
 }
 """The kinds of the built-in types, by their fixed oids (pg_type.dat); all others are OUTPUT, ARRAY or TEXT."""
 
+_RECORDS = (2249, 2287)  # what `a, b` in parentheses is: no column can have this type
+
 _TABLES = """
 SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.reltuples::bigint,
        CASE WHEN c.relkind IN ('r', 'm') THEN pg_table_size(c.oid)
@@ -224,7 +226,7 @@ def _describe(conn: psycopg.Connection, table: TableName, name: str, sql: str, t
             # The extended protocol, which a binary answer needs, takes one statement only.
             cursor.execute(query.encode())
             result = cursor.pgresult
-            if result is None or result.nfields != 1:
+            if result is None or result.nfields != 1 or result.ftype(0) in _RECORDS:
                 raise PlanError(f"{table}: the SQL of {name} is not one value.")
             oid, typmod = result.ftype(0), result.fmod(0)
     except psycopg.Error as error:

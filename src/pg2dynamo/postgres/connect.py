@@ -50,6 +50,7 @@ SETTINGS: dict[str, str] = {
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",  # since 14, the oldest server that is read
     "tcp_keepalives_idle": "60",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "6",
@@ -60,10 +61,7 @@ SETTINGS: dict[str, str] = {
 }
 """What a session states, whatever ALTER ROLE, ALTER DATABASE, PGOPTIONS or the connection string say."""
 
-NEWER_SETTINGS: dict[str, tuple[int, str]] = {
-    "idle_session_timeout": (140000, "0"),
-    "transaction_timeout": (170000, "0"),
-}
+NEWER_SETTINGS: dict[str, tuple[int, str]] = {"transaction_timeout": (170000, "0")}
 """Settings that older servers do not know: the first version that does, and the value."""
 
 # libpq's names; the connection string may give others.

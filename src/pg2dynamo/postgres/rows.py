@@ -5,7 +5,7 @@ Nothing is decoded here. SQL is built from quoted names and literals only, and f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -44,7 +44,7 @@ def newer_condition(newer_than: int, *, xmin: str = "xmin", xmax: str | None = N
 
 def copy_rows(
     conn: psycopg.Connection, mapping: TableMapping, segment: Segment, newer_than: int | None = None
-) -> Iterator[list[bytes]]:
+) -> Generator[list[bytes], None, None]:
     """Yield the rows of a segment as lines of COPY's text format, without newline, some 256 KB at a time.
 
     With `newer_than` (a 64-bit transaction id) only rows inserted or updated by that transaction or later

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from pg2dynamo.errors import SourceBusy, SourceError, SourceUnreachable
 from pg2dynamo.mapping.table import TableName
@@ -206,9 +207,16 @@ def adopt_snapshot(conn: psycopg.Connection, name: str) -> Iterator[None]:
         _set_snapshot(conn, name)
         yield
     finally:
-        if not conn.closed:
-            with translated("Ending a transaction"):
-                conn.rollback()
+        _end(conn)
+
+
+def _end(conn: psycopg.Connection) -> None:
+    if conn.pgconn.transaction_status == TransactionStatus.ACTIVE:
+        # The body left a statement half read, so it failed: its error is the one to tell.
+        conn.close()
+    if not conn.closed:
+        with translated("Ending a transaction"):
+            conn.rollback()
 
 
 def _set_snapshot(conn: psycopg.Connection, name: str) -> None:

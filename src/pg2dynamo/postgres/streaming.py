@@ -7,7 +7,7 @@ connection serves one statement at a time, and one thread.
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import psycopg
 from psycopg import errors, pq
@@ -16,7 +16,7 @@ BATCH_BYTES = 262_144
 """About how many bytes of rows are handed over at once: the memory that one reader needs."""
 
 
-def copy_out(conn: psycopg.Connection, query: str) -> Iterator[list[bytes]]:
+def copy_out(conn: psycopg.Connection, query: str) -> Generator[list[bytes], None, None]:
     """Run `COPY (query) TO STDOUT` and yield its lines without newline, at least one and some 256 KB at a time.
 
     Raises psycopg's errors. Left before its end, it cancels the statement and the connection stays usable; an
@@ -55,7 +55,7 @@ def _lines(pgconn: pq.abc.PGconn) -> Iterator[list[bytes]]:
         yield lines
 
 
-def binary_rows(conn: psycopg.Connection, query: str) -> Iterator[pq.abc.PGresult]:
+def binary_rows(conn: psycopg.Connection, query: str) -> Generator[pq.abc.PGresult, None, None]:
     """Run a query and yield its rows in binary form as results of some hundred rows; empty ones are left out.
 
     Raises psycopg's errors; left before its end as `copy_out`.
