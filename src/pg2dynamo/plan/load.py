@@ -43,7 +43,8 @@ def parse_plan(text: str, environ: Mapping[str, str], where: str = "plan") -> Pl
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise PlanError(f"{where}{line}: not YAML: {getattr(error, 'problem', error)}.") from error
+        problem = getattr(error, "problem", None) or type(error).__name__
+        raise PlanError(f"{where}{line}: not YAML: {problem}.") from None
     if not isinstance(root, yaml.MappingNode):
         raise PlanError(f"{where}: a plan is a mapping that begins with name: and tables:.")
     lines: dict[Path_, int] = {(): 1}
@@ -51,7 +52,8 @@ def parse_plan(text: str, environ: Mapping[str, str], where: str = "plan") -> Pl
     try:
         return Plan.model_validate(data)
     except ValidationError as error:
-        raise PlanError("\n".join(_describe(error, lines, where))) from error
+        # pydantic's own text repeats the input, which may be the password that the plan must not hold.
+        raise PlanError("\n".join(_describe(error, lines, where))) from None
 
 
 def resolve(reference: str, environ: Mapping[str, str]) -> Secret[str] | None:
