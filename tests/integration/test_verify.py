@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -263,13 +261,3 @@ def test_a_mistake_of_the_encoder_is_found(one: Migration, monkeypatch: pytest.M
     report = one.verify()
     assert report.total.different == ROWS
     assert {tuple(names) for _, names in one.found().values()} == {("at",)}
-
-
-def test_verification_imports_nothing_of_the_encoder() -> None:
-    program = (
-        "import sys; from pg2dynamo.migration import look_again, verify_segment, verify_table; "
-        "print([name for name in sys.modules if name in ('pg2dynamo.mapping.encode', 'pg2dynamo.mapping.instants', "
-        "'pg2dynamo.mapping.numbers', 'pg2dynamo.migration.copy_segment')])"
-    )
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert answer.stdout == "[]\n"

@@ -117,12 +117,16 @@ class _Work:
 
     def verify_tables(self, comparisons: dict[str, Comparison]) -> None:
         """Compare every table; add what was found to `comparisons`."""
+        copied = self.journal.tables() if self.journal.exists() else {}
         with self._workers() as workers:
             for job, rows in self._sides():
-                table = TableVerification(job, rows, workers, self.progress, check=self.owner.check)
+                name = str(job.mapping.source)
+                expected = copied[name].rows if name in copied else None
+                table = TableVerification(
+                    job, rows, workers, self.progress, expected_rows=expected, check=self.owner.check
+                )
                 for difference in table.differences():
                     self.file.add(difference)
-                name = str(job.mapping.source)
                 table.comparison.quarantined = self._quarantined(name)
                 comparisons[name] = table.comparison
 

@@ -49,9 +49,9 @@ def source_side(job: VerifyJob, segments: Sequence[Segment]) -> RowSide:
 class TableVerification:
     """The comparison of one table's rows with its items, in memory that does not grow with the table.
 
-    `job` tells where the items are and how they are decoded. `check` is called between parts and raises when
-    the comparison must end, e.g. because the snapshot is lost. The spill goes to `directory`, by default where
-    temporary files go.
+    `job` tells where the items are and how they are decoded, `expected_rows` about how many rows there are.
+    `check` is called between parts and raises when the comparison must end, e.g. because the snapshot is lost.
+    The spill goes to `directory`, by default where temporary files go.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class TableVerification:
         workers: Workers,
         progress: Progress,
         *,
+        expected_rows: int | None = None,
         check: Callable[[], None] = lambda: None,
         directory: Path | None = None,
     ) -> None:
@@ -68,13 +69,13 @@ class TableVerification:
         self._items = [ItemPart(job, number, total) for number in range(total)]
         self._job, self._rows = job, rows
         self._workers, self._progress = workers, progress
-        self._check, self._directory = check, directory
+        self._expected_rows, self._check, self._directory = expected_rows, check, directory
         self._table = str(job.mapping.source)
         self.comparison = Comparison()
 
     def differences(self) -> Iterator[Difference]:
         """Yield every difference, and count in `comparison`."""
-        self._progress.start(PHASE, self._table, None)
+        self._progress.start(PHASE, self._table, self._expected_rows)
         unequal = self._unequal_buckets()
         self._progress.finish(PHASE, self._table)
         if unequal:
