@@ -60,14 +60,19 @@ def test_what_is_wrong_is_told_with_its_line(text: str, message: str) -> None:
         parse_plan(text, {})
 
 
+WITH_PASSWORD = "name: x\nsource:\n  dsn: postgresql://app:hunter2@db/x\n"
+BROKEN_WITH_PASSWORD = "name: x\nsource:\n  dsn: [hunter2\n"
+
+
 def test_a_password_in_a_plan_is_refused_and_not_repeated() -> None:
-    with pytest.raises(PlanError) as caught:
-        parse_plan("name: x\nsource:\n  dsn: postgresql://app:hunter2@db/x\n", {})
-    assert "plan:3: source.dsn: a plan must not hold a password" in str(caught.value)
-    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
-    with pytest.raises(PlanError) as caught:
-        parse_plan("name: x\nsource:\n  dsn: [hunter2\n", {})
-    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+    for text, message in (
+        (WITH_PASSWORD, "plan:3: source.dsn: a plan must not hold a password"),
+        (BROKEN_WITH_PASSWORD, "plan:4: not YAML"),
+    ):
+        with pytest.raises(PlanError) as caught:
+            parse_plan(text, {})
+        assert message in str(caught.value)
+        assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_references_are_resolved_masked() -> None:
