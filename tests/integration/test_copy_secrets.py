@@ -14,11 +14,18 @@ import uuid
 import pytest
 from cryptography.fernet import Fernet
 
-from pg2dynamo.errors import MassDeletion, SecretError
+from pg2dynamo.errors import MassDeletion, RunnerActive, SecretError
 from pg2dynamo.faults import VARIABLE
-from pg2dynamo.migration.copy_secrets import DELETIONS_ALLOWED, SecretsReport, delete_vanished
+from pg2dynamo.migration.copy import CopyOptions, copy
+from pg2dynamo.migration.copy_secrets import DELETIONS_ALLOWED, SecretsReport, copy_all_secrets, delete_vanished
 from pg2dynamo.migration.credentials import read_credentials
+from pg2dynamo.migration.prepare import prepare
+from pg2dynamo.migration.progress import Silent
 from pg2dynamo.migration.source import open_source
+from pg2dynamo.migration.target import open_journal, target_settings
+from pg2dynamo.plan.load import parse_plan
+from pg2dynamo.postgres.snapshot import adopt_snapshot, hold_snapshot
+from pg2dynamo.secret import Secret
 from pg2dynamo.secrets.decrypt import build_decryptor
 from pg2dynamo.secrets.names import NamesSeen
 from tests.conftest import Database
@@ -245,7 +252,13 @@ import json, os, sys
 from pg2dynamo.migration.copy_secrets import copy_secrets
 from pg2dynamo.migration.credentials import read_credentials
 from pg2dynamo.migration.progress import Silent
+from pg2dynamo.migration.prepare import prepare
+from pg2dynamo.migration.progress import Silent
 from pg2dynamo.migration.source import open_source
+from pg2dynamo.migration.target import open_journal, target_settings
+from pg2dynamo.plan.load import parse_plan
+from pg2dynamo.postgres.snapshot import adopt_snapshot, hold_snapshot
+from pg2dynamo.secret import Secret
 from pg2dynamo.plan.load import parse_plan
 from pg2dynamo.secrets.client import secrets_client
 from pg2dynamo.secrets.names import NamesSeen
@@ -316,3 +329,61 @@ def test_no_value_is_told_by_logs_output_reports_or_errors(
     assert reasons(report) == ["a secret of more than 65,536 bytes", "not UTF-8 JSON"]
     assert marker not in "".join(told)
     assert case.environ["CREDENTIAL_KEY"] not in "".join(told)
+
+
+def test_the_whole_copy_knows_its_first_run_journals_refusals_and_verifies_equal(
+    case: SecretsCase, stored: Stored
+) -> None:
+    kept, gone = account(), account()
+    identity = case.add(gone, 1, "gone")
+    late = case.add(kept, 1, "x", key=case.old_key)
+    case.copy()  # as another database of the same plan would have done: tagged alike, and not to be deleted
+    case.execute(f"DELETE FROM public.credentials WHERE credential_id = '{identity}'")
+    control = f"\ntarget: {{control_table: {case.plan.name}-control}}"
+    plan = parse_plan(PLAN.format(unique=case.plan.name) + control, case.environ)
+    prepare(plan, case.environ)
+    old_key = case.environ.pop("CREDENTIAL_KEY_OLD")
+    journal = open_journal(plan, target_settings(plan, case.environ))
+
+    first = copy(plan, case.environ, CopyOptions(processes=0))
+    assert (first.secrets.refused, first.secrets.deleted, first.ok) == (1, 0, False)
+    assert [refusal.key for refusal in journal.refusals()] == [{"credential_id": late}]
+
+    case.environ["CREDENTIAL_KEY_OLD"] = old_key
+    second = copy(plan, case.environ, CopyOptions(processes=0))
+    assert (second.secrets.current, second.secrets.refused, second.secrets.deleted, second.ok) == (1, 0, 1, True)
+    assert list(journal.refusals()) == []
+    assert stored.names(plan.name) == [case.name(kept)]
+
+
+def test_a_lost_lease_stops_before_the_next_secret(case: SecretsCase, stored: Stored) -> None:
+    for _ in range(2):
+        case.add(account(), 1, "x")
+
+    def lost() -> None:
+        raise RunnerActive
+
+    with hold_snapshot(Secret(case.database.dsn), [case.secret_plan.source]) as owner:
+        control = f"\ntarget: {{control_table: {case.plan.name}-control}}"
+        plan = parse_plan(PLAN.format(unique=case.plan.name) + control, case.environ)
+        prepare(plan, case.environ)
+        journal = open_journal(plan, target_settings(plan, case.environ))
+        with pytest.raises(RunnerActive):
+            copy_all_secrets(plan, case.environ, journal, owner.position.name, None, Silent(), lost)
+    assert stored.names(plan.name) == []
+
+
+def test_an_error_in_the_midst_of_reading_is_told_as_what_it_is(case: SecretsCase) -> None:
+    with case.database.connect() as conn:
+        conn.execute(
+            b"INSERT INTO public.credentials (account_id, encrypted_data, created_at)"
+            b" SELECT gen_random_uuid(), repeat('x', 1000)::bytea, now() FROM generate_series(1, 5000)"
+        )
+
+    def fail_half_way(snapshot: str) -> None:
+        with open_source(case.plan, case.environ) as conn, adopt_snapshot(conn, snapshot):
+            for _ in read_credentials(conn, case.secret_plan):
+                raise SecretError
+
+    with hold_snapshot(Secret(case.database.dsn), [case.secret_plan.source]) as owner, pytest.raises(SecretError):
+        fail_half_way(owner.position.name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
@@ -40,12 +41,12 @@ class CredentialsOfName:
     usable: bool
 
 
-def read_by_name(conn: psycopg.Connection, table: CredentialTable) -> Iterator[CredentialsOfName]:
+def read_by_name(conn: psycopg.Connection, table: CredentialTable) -> Generator[CredentialsOfName, None, None]:
     """Yield the credentials that `conn` sees by name, oldest first; memory holds one name's at a time."""
     plan = table.plan
     query = _query(table, whole_table(conn, table.mapping))
-    with translated(f"Reading the credentials of {plan.source}"):
-        rows = (row for result in binary_rows(conn, query) for row in _rows(table, result))
+    with translated(f"Reading the credentials of {plan.source}"), closing(binary_rows(conn, query)) as results:
+        rows = (row for result in results for row in _rows(table, result))
         for name, members in groupby(rows, key=lambda row: _name(plan, row)):
             if name is None:
                 yield from (CredentialsOfName(plan.name, (row,), False) for row in members)

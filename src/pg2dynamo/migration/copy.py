@@ -100,7 +100,8 @@ def copy(
         resumed = any(d.previous for table in tables for d in table.segments)
         work = _Work(environ, options, progress, journal, lease, owner)
         work.copy_tables(tables)
-        secrets = copy_all_secrets(plan, environ, journal, owner.position.name, options.max_deletes, progress)
+        snapshot, most = owner.position.name, options.max_deletes
+        secrets = copy_all_secrets(plan, environ, journal, snapshot, most, progress, lease.check)
         report = CopyReport(
             migration=plan.name,
             snapshot=owner.position.as_json(),

@@ -5,7 +5,7 @@ Ciphertext is read; plaintext exists only in `version_content`'s result until th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from typing import Any

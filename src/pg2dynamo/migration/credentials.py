@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
@@ -122,10 +123,11 @@ def _mapping(plan: SecretPlan, key: tuple[str, ...], columns: Mapping[str, Sourc
 
 def read_credentials(
     conn: psycopg.Connection, plan: SecretPlan, names: Sequence[str] | None = None
-) -> Iterator[CredentialGroup]:
+) -> Generator[CredentialGroup, None, None]:
     """Yield the credentials that `conn` sees, by name; memory holds one name's at a time.
 
-    With `names` only those of these secrets, in one pass over the table for each thousand.
+    One who stops before the end must close it (`contextlib.closing`), or the connection stays in the middle of a
+    statement. With `names` only those of these secrets, in one pass over the table for each thousand.
     Rows of one name are ordered by `newest_by` (NULL is oldest) and then by primary key. Rows that give one name from
     different columns are all refused: which of them the secret is cannot be known. Raises the SourceError branch, and
     PlanError.
@@ -147,8 +149,8 @@ def _read_groups(conn: psycopg.Connection, table: CredentialTable, rows_of: str)
     plan = table.plan
     encoder = Encoder(table.mapping)
     query = select_credentials(table, rows_of)
-    with translated(f"Reading the credentials of {plan.source}"):
-        rows = (_read_row(plan, encoder, line) for lines in copy_out(conn, query) for line in lines)
+    with translated(f"Reading the credentials of {plan.source}"), closing(copy_out(conn, query)) as batches:
+        rows = (_read_row(plan, encoder, line) for lines in batches for line in lines)
         for name, members in groupby(rows, key=lambda row: row.name):
             yield from _groups(plan, name, members)
 

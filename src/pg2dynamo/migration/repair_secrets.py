@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,17 +94,13 @@ class _Work:
         table, seen = str(self._plan.source), NamesSeen()
         progress.start(PHASE, table, None)
 
-        def noted() -> Iterator[CredentialGroup]:
-            for group in read_credentials(conn, self._plan, list(kinds)):
-                seen.add(group.name)
-                yield group
-
-        for restored, report in in_threads(noted(), self._store):
-            self._repair.restored += restored
-            self._repair.stored += report.current
-            self._repair.written += report.written
-            self._repair.refusals += report.refusals
-            progress.advance(PHASE, table, report.rows)
+        with closing(read_credentials(conn, self._plan, list(kinds))) as credentials:
+            for restored, report in in_threads(seen.noting(credentials), self._store):
+                self._repair.restored += restored
+                self._repair.stored += report.current
+                self._repair.written += report.written
+                self._repair.refusals += report.refusals
+                progress.advance(PHASE, table, report.rows)
         self._delete([name for name, kind in kinds.items() if kind == "extra" and name not in seen], max_deletes)
         progress.finish(PHASE, table)
 

@@ -7,6 +7,7 @@ decryption is shared. Every version is read back from Secrets Manager.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -94,7 +95,8 @@ def _verify_tables(
         known = {key: reason for (table, key), reason in recorded.items() if table == name}
         table = compile_credentials(secret_plan, read_tables(conn, [secret_plan.source]).get(secret_plan.source))
         check = _Check(table, build_decryptor(secret_plan.decrypt, environ), client, known)
-        _verify_table(plan.name, read_by_name(conn, table), check, findings)
+        with closing(read_by_name(conn, table)) as credentials:
+            _verify_table(plan.name, credentials, check, findings)
 
 
 def verify_given_secrets(
@@ -122,12 +124,7 @@ def _verify_table(migration: str, groups: Iterable[CredentialsOfName], check: _C
     plan, seen, table = check.table.plan, NamesSeen(), str(check.table.plan.source)
     findings.progress.start(PHASE, table, None)
 
-    def noted() -> Iterator[CredentialsOfName]:
-        for group in groups:
-            seen.add(group.name)
-            yield group
-
-    for result in in_threads(noted(), check.check):
+    for result in in_threads(seen.noting(groups), check.check):
         findings.total.compared += result.compared
         findings.total.refused += result.refused
         findings.total.skipped += result.skipped

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b, sha256
+from typing import Protocol, TypeVar
 
 LABEL_PREFIX = "pg2dynamo-"
 """What every staging label of ours begins with."""
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Grouped = TypeVar("Grouped", bound=_Named)
 
 _COLUMN = re.compile(r"\{([^{}]+)\}")
 
@@ -45,6 +54,12 @@ class NamesSeen:
     def add(self, name: str) -> None:
         """Remember a name."""
         self._digests.add(self._digest(name))
+
+    def noting(self, groups: Iterable[Grouped]) -> Iterator[Grouped]:
+        """Pass groups on, remembering the name of each."""
+        for group in groups:
+            self.add(group.name)
+            yield group
 
     def __contains__(self, name: str) -> bool:
         return self._digest(name) in self._digests
