@@ -10,12 +10,12 @@ import pytest
 
 from pg2dynamo.dynamodb import journal as journal_module
 from pg2dynamo.dynamodb.client import dynamodb_client
-from pg2dynamo.dynamodb.journal import Journal, QuarantinedRow
+from pg2dynamo.dynamodb.journal import Journal, QuarantinedRow, SegmentRecord
 from pg2dynamo.dynamodb.protection import RECOVERY, protect
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.tables import describe_table, settle, wait_until_active
-from pg2dynamo.errors import TargetDenied, TargetError, TargetRejected, TargetThrottled, TargetUnreachable
-from tests.scripted_endpoint import ScriptedEndpoint, Step, answer, drop, error, succeed, unprocessed
+from pg2dynamo.errors import StageError, TargetDenied, TargetError, TargetRejected, TargetThrottled, TargetUnreachable
+from tests.scripted_endpoint import Exchange, ScriptedEndpoint, Step, answer, drop, error, succeed, unprocessed
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -180,3 +180,42 @@ def test_a_control_table_that_takes_nothing_ends_the_run(
     endpoint.always(lambda exchange: unprocessed(len(exchange.request["RequestItems"]["control"])))
     with pytest.raises(TargetThrottled, match="The control table control took no entry"):
         Journal(client, "control", "m").put_quarantined([row(1)])
+
+
+def cancelled(*codes: str) -> Step:
+    """The answer to a transaction that DynamoDB has cancelled for these reasons."""
+    body = {
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "message": "Transaction cancelled",
+        "CancellationReasons": [{"Code": code} for code in codes],
+    }
+    return answer(json.dumps(body).encode(), 400)
+
+
+def segment_under_lease(endpoint: ScriptedEndpoint, client: DynamoDBClient, transactions: list[Step]) -> None:
+    """Journal a segment under a lease, the transaction being answered like this, and else with success."""
+
+    def rule(exchange: Exchange) -> Step:
+        ours = exchange.operation == "TransactWriteItems" and transactions
+        return transactions.pop(0) if ours else answer(b"{}")
+
+    endpoint.always(rule)
+    journal = Journal(client, "control", "m")
+    with journal.lease(request_timeout_seconds=5.0, heartbeat_seconds=60.0, expiry_seconds=600.0):
+        journal.put_segment("public.a", SegmentRecord("public.a", 0, 8, 1, 1, 1, 0))
+
+
+def test_a_renewal_at_the_moment_of_a_journal_write_does_not_fail_it(
+    endpoint: ScriptedEndpoint, client: DynamoDBClient
+) -> None:
+    conflict = cancelled("TransactionConflict", "None")
+    segment_under_lease(endpoint, client, [conflict, conflict])
+    assert [e.operation for e in endpoint.requests].count("TransactWriteItems") == 3
+
+
+def test_a_journal_write_that_another_holders_lease_fences_off_is_not_tried_again(
+    endpoint: ScriptedEndpoint, client: DynamoDBClient
+) -> None:
+    with pytest.raises(StageError, match="lost its lease"):
+        segment_under_lease(endpoint, client, [cancelled("ConditionalCheckFailed", "None")])
+    assert [e.operation for e in endpoint.requests].count("TransactWriteItems") == 1
