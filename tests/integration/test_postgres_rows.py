@@ -12,8 +12,9 @@ import pytest
 from pg2dynamo.errors import SourceChanged, SourceError, SourceUnreachable, SourceUnsupported
 from pg2dynamo.mapping.table import TableName
 from pg2dynamo.mapping.values import Endless, Value
-from pg2dynamo.postgres.rows import copy_rows, copy_rows_by_key, count_rows, keys_present, newer_condition
+from pg2dynamo.postgres.rows import copy_rows, copy_rows_by_key, count_rows, keys_present
 from pg2dynamo.postgres.segments import plan_segments
+from pg2dynamo.postgres.selection import count_visible, newer_condition
 from pg2dynamo.postgres.snapshot import adopt_snapshot, hold_snapshot
 from pg2dynamo.postgres.streaming import BATCH_BYTES
 from pg2dynamo.secret import Secret
@@ -40,6 +41,7 @@ def test_segments_hold_every_row_once_whatever_their_size(database: Database, bl
     with session(database) as conn:
         lines = copied_lines(conn, mapping_of(conn, "t"), blocks=blocks)
         assert _ids(lines) == [n for n in range(1, 2001) if n % 7]
+        assert count_visible(conn, mapping_of(conn, "t")) == len(lines)
 
 
 def test_segments_are_the_same_in_every_run_and_grow_at_the_end(database: Database) -> None:
@@ -78,6 +80,7 @@ def test_partitions_of_partitions_are_read_and_the_source_name_holds_in_the_plan
         mapping = mapping_of(conn, "t", attributes={"both": {"sql": "t.id || t.a"}})
         lines = copied_lines(conn, mapping)
         assert _ids(lines) == list(range(1, 201))
+        assert count_visible(conn, mapping) == 200
         assert b"7\trow 7\t7row 7" in lines
         assert list(copy_rows_by_key(conn, mapping, [{"id": "7"}])) == [[b"7\trow 7\t7row 7"]]
 
@@ -95,6 +98,7 @@ def test_rows_of_tables_that_inherit_are_not_read_with_their_parent(database: Da
         assert _ids(copied_lines(conn, mapping)) == [1, 2, 3]
         assert list(copy_rows_by_key(conn, mapping, [{"id": "4"}])) == []
         assert keys_present(conn, mapping, [{"id": 4}]) == [False]
+        assert count_visible(conn, mapping) == 3
 
 
 def test_a_foreign_partition_is_refused(database: Database) -> None:

@@ -18,7 +18,7 @@ from pg2dynamo.migration.credentials import CredentialTable
 from pg2dynamo.plan.model import SecretPlan
 from pg2dynamo.postgres.binary_values import reader, reads_output
 from pg2dynamo.postgres.connect import translated
-from pg2dynamo.postgres.rows import whole_table
+from pg2dynamo.postgres.selection import whole_table
 from pg2dynamo.postgres.streaming import binary_rows
 from pg2dynamo.secrets.names import canonical_key, render_name
 

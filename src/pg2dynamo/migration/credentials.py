@@ -27,7 +27,7 @@ from pg2dynamo.plan.schema import SourceColumn, SourceTable
 from pg2dynamo.postgres.catalog import read_tables
 from pg2dynamo.postgres.connect import translated
 from pg2dynamo.postgres.literals import quote_literal
-from pg2dynamo.postgres.rows import whole_table
+from pg2dynamo.postgres.selection import whole_table
 from pg2dynamo.postgres.streaming import copy_out
 from pg2dynamo.secrets.names import render_name
 

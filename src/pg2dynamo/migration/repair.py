@@ -35,7 +35,8 @@ from pg2dynamo.migration.run import recorded_run
 from pg2dynamo.migration.source import compile_plan, open_source, source_dsn, source_tables
 from pg2dynamo.migration.target import open_journal, target_settings
 from pg2dynamo.plan.model import Plan
-from pg2dynamo.postgres.rows import KEYS_PER_STATEMENT, copy_rows_by_item_key, keys_present
+from pg2dynamo.postgres.rows import copy_rows_by_item_key, keys_present
+from pg2dynamo.postgres.selection import KEYS_PER_STATEMENT
 from pg2dynamo.postgres.snapshot import adopt_snapshot, hold_snapshot
 
 PHASE = "repair"

@@ -17,7 +17,8 @@ from pg2dynamo.mapping.types import ColumnType
 from pg2dynamo.mapping.values import Value
 from pg2dynamo.postgres.binary_values import Reader, reader, reads_output
 from pg2dynamo.postgres.connect import translated
-from pg2dynamo.postgres.rows import (
+from pg2dynamo.postgres.segments import Segment
+from pg2dynamo.postgres.selection import (
     KEYS_PER_STATEMENT,
     among,
     key_attributes,
@@ -26,7 +27,6 @@ from pg2dynamo.postgres.rows import (
     unmoved,
     whole_table,
 )
-from pg2dynamo.postgres.segments import Segment
 from pg2dynamo.postgres.streaming import binary_rows
 
 

@@ -6,40 +6,27 @@ Nothing is decoded here. SQL is built from quoted names and literals only, and f
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 import psycopg
 
-from pg2dynamo.errors import SourceChanged, SourceError
-from pg2dynamo.mapping.table import Attribute, TableMapping, quote_identifier
+from pg2dynamo.errors import SourceError
+from pg2dynamo.mapping.table import TableMapping, quote_identifier
 from pg2dynamo.mapping.types import Kind
 from pg2dynamo.mapping.values import Value
 from pg2dynamo.postgres.connect import translated
-from pg2dynamo.postgres.literals import quote_literal, typed_literal, value_text
+from pg2dynamo.postgres.literals import quote_literal, typed_literal
 from pg2dynamo.postgres.segments import Segment
+from pg2dynamo.postgres.selection import (
+    KEYS_PER_STATEMENT,
+    among,
+    key_attributes,
+    key_literals,
+    newer_condition,
+    segment_rows,
+    unmoved,
+    whole_table,
+)
 from pg2dynamo.postgres.streaming import copy_out
-
-KEYS_PER_STATEMENT = 500
-"""Keys asked for at once: few enough that the planner reads them by the index."""
-
-_FILENODE = "SELECT pg_relation_filenode(to_regclass(%s))::bigint"
-_RELKIND = """
-SELECT c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = %s AND c.relname = %s
-"""
-
-
-def newer_condition(newer_than: int, *, xmin: str = "xmin", xmax: str | None = None) -> str:
-    """Return the SQL that is true for every row inserted by transaction `newer_than` (64-bit) or a later one.
-
-    A row shows only the low 32 bits of its transaction, which is below the snapshot's xmax; their distance,
-    modulo 2**32, dates every row younger than 2**31 transactions. An older one may look newer than it is,
-    which only means reading it once more; when the horizon itself is that far away, all rows are newer.
-    """
-    xmax = xmax or "(SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"
-    far = f"{xmax} - {newer_than} >= 2147483648"
-    near = f"(({xmax} - {xmin}::text::bigint) & 4294967295) <= {xmax} - {newer_than}"
-    return f"({far} OR {near})"
 
 
 def copy_rows(
@@ -141,17 +128,6 @@ def _present_numbers(
             raise error
 
 
-def key_literals(mapping: TableMapping, key: Mapping[str, Value]) -> list[tuple[str, str]] | None:
-    """Return text and typed literal of each key attribute, or None when one is not of its attribute's type."""
-    result = []
-    for attribute in key_attributes(mapping):
-        text = value_text(key.get(attribute.name), attribute.type)
-        if text is None:
-            return None
-        result.append((text, typed_literal(text, attribute.type)))
-    return result
-
-
 def _is_key(mapping: TableMapping, literals: list[tuple[str, str]]) -> str:
     """Return the SQL that is true for the row whose item has exactly this key, and not merely one that sorts equal."""
     conditions = []
@@ -167,20 +143,6 @@ def _is_key(mapping: TableMapping, literals: list[tuple[str, str]]) -> str:
     return " AND ".join(conditions)
 
 
-def among(expressions: Sequence[str], tuples: Sequence[Sequence[str]]) -> str:
-    """Return the SQL that is true when the expressions are one of the tuples of literals."""
-    if not tuples:
-        return "false"
-    values = ", ".join(f"({', '.join(literals)})" for literals in tuples)
-    return f"({', '.join(expressions)}) IN (VALUES {values})"
-
-
-def key_attributes(mapping: TableMapping) -> list[Attribute]:
-    """Return the attributes that are the item's key, hash first."""
-    by_name = {attribute.name: attribute for attribute in mapping.attributes}
-    return [by_name[name] for name in mapping.key_attributes]
-
-
 def _source_literals(mapping: TableMapping, key: Mapping[str, str | None]) -> list[str]:
     texts = [(key[k.column], k.type) for k in mapping.source_key]
     return (
@@ -188,40 +150,3 @@ def _source_literals(mapping: TableMapping, key: Mapping[str, str | None]) -> li
         if all(t[0] is not None for t in texts)
         else []
     )
-
-
-def segment_rows(segment: Segment, mapping: TableMapping, newer_than: int | None = None) -> str:
-    """Return FROM and WHERE of the segment's rows; the leaf goes by the source's name, as the plan's SQL may say it."""
-    first, end = segment.bounds
-    newer = f" AND {newer_condition(newer_than)}" if newer_than is not None else ""
-    alias = quote_identifier(mapping.source.name)
-    return f"FROM ONLY {segment.leaf.quoted} AS {alias} WHERE ctid >= '{first}' AND ctid < '{end}'{newer}"
-
-
-def whole_table(conn: psycopg.Connection, mapping: TableMapping) -> str:
-    """Return the table as an item of FROM: with its partitions, without tables that inherit from it."""
-    source = mapping.source
-    with translated(f"Reading the catalog for {source}"):
-        row = conn.execute(_RELKIND, [source.schema, source.name]).fetchone()
-    if row is None:
-        raise SourceChanged(f"The source has no table {source}.")
-    return f"{'' if row[0] == 'p' else 'ONLY '}{source.quoted} AS {quote_identifier(source.name)}"
-
-
-@contextmanager
-def unmoved(conn: psycopg.Connection, segment: Segment) -> Iterator[None]:
-    """Raise SourceChanged when the leaf's storage is another than the segment's, before or after the body."""
-    _require_filenode(conn, segment)
-    yield
-    _require_filenode(conn, segment)
-
-
-def _require_filenode(conn: psycopg.Connection, segment: Segment) -> None:
-    with translated(f"Looking at the storage of {segment.leaf}"):
-        row = conn.execute(_FILENODE, [segment.leaf.quoted]).fetchone()
-    if row != (segment.filenode,):
-        raise SourceChanged(
-            f"{segment.leaf} was rewritten or dropped (VACUUM FULL, CLUSTER, TRUNCATE, ALTER TABLE) since its "
-            "segments were planned.",
-            remedy="Run the command again.",
-        )

@@ -9,7 +9,7 @@ import psycopg
 
 from pg2dynamo.mapping.table import TableMapping, TableName
 from pg2dynamo.postgres.connect import translated
-from pg2dynamo.postgres.rows import whole_table
+from pg2dynamo.postgres.selection import whole_table
 
 _FACTS = """
 SELECT current_setting('server_version'), current_setting('server_version_num')::int, pg_is_in_recovery(),
