@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit import worker_calls as calls
 
 from pg2dynamo.errors import SourceChanged, TargetThrottled
 from pg2dynamo.migration.workers import WorkerDied, WorkerFailed, Workers
+from tests.unit import worker_calls as calls
 
 DEADLINE_SECONDS = 20
 
