@@ -182,3 +182,91 @@ def test_a_recorded_refusal_does_not_excuse_a_credential_that_decrypts_now(copie
     assert copied.named() == []
     copied.case.environ["CREDENTIAL_KEY_OLD"] = new_key
     assert copied.named() == [(copied.case.name(copied.one), "different", ("AWSCURRENT",))]
+
+
+EVERY_KIND = """
+name: {unique}
+source: {{dsn: env:DATABASE_URL}}
+secrets:
+  - from: public.credentials
+    name: "{unique}/{{owner}}/{{id}}"
+    ciphertext: secret
+    decrypt: {{format: fernet, keys: [env:CREDENTIAL_KEY]}}
+    newest_by: id
+    fields: [b, t, n, f, truth, d, tz, i, j, a, ba, lower, inet, word]
+    plaintext: value
+"""
+
+
+def test_fields_of_every_kind_are_composed_and_compared(
+    database: Database, any_aws_environ: dict[str, str], unique: str
+) -> None:
+    schema = """
+    CREATE TYPE mood AS ENUM ('sad', 'ok');
+    CREATE TABLE credentials (id int, owner text, secret text, b bytea, t text, n numeric, f float8, truth boolean,
+      d date, tz timestamptz, i interval, j jsonb, a text[], ba bytea[], lower int[], inet inet, word mood,
+      PRIMARY KEY (owner, id));
+    """
+    case = make_secrets_case(database, any_aws_environ, unique, EVERY_KIND, schema)
+    with case.database.connect() as conn:
+        conn.execute(
+            b"""INSERT INTO public.credentials VALUES
+            (1, 'ann', %(secret)s, '\\x00ff', E'q"\\\\\\n\\t\\x01 \\u20ac', -1.50, 0.1, true,
+             '0044-03-15 BC', '2024-01-02 03:04:05+09', '1 mon 2 days -00:00:00.000001', '{"a": [1.50, null, "x"]}',
+             ARRAY['a', NULL, 'b"'], ARRAY['\\x00'::bytea, NULL], '[0:1]={7,NULL}', '10.0.0.0/8', 'ok'),
+            (2, 'ann', %(secret)s, '', '', -12345678901234567890.1234567890, -0.0, false,
+             'infinity', '-infinity', '0', 'null', '{}', '{}', '{}',
+             '::1/64', 'sad'),
+            (3, 'ann', %(secret)s, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+            (4, 'ann', %(secret)s, NULL, NULL, NULL, 'NaN', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+            """,
+            {"secret": case.key.encrypt(b'{"k": 1e2}').decode()},
+        )
+    report = case.copy()
+    assert (report.current, report.refused) == (3, 1)
+    copied = Copied(case, Stored(), "", "", list(report.refusals))
+    result, found = copied.verify()
+    assert (found, result.compared, result.refused, result.skipped) == ([], 3, 1, 0)
+    name = f"{unique}/ann/1"
+    document = copied.stored.current(name)
+    assert (document["b"], document["j"], document["word"]) == ("AP8=", {"a": [1.5, None, "x"]}, "ok")
+    for field in document:
+        if field != "value":
+            copied.put(name, document | {field: None})
+            assert copied.named() == [(name, "different", (field,))]
+    copied.put(name, document | {"b": "AP4=", "ba": ["AQ==", None], "value": {"k": 100}})
+    assert copied.named() == [(name, "different", ("b", "ba"))]
+    assert copied.repair().stored == 1
+    assert copied.named() == []
+    assert case.copy().written == 0
+
+
+PLAIN = """
+name: {unique}
+source: {{dsn: env:DATABASE_URL}}
+secrets:
+  - from: public.credentials
+    name: "{unique}/{{id}}"
+    ciphertext: secret
+    decrypt: {{format: plaintext}}
+    newest_by: id
+"""
+
+
+def test_a_secret_that_is_text_is_compared_exactly(
+    any_database: Database, any_aws_environ: dict[str, str], unique: str
+) -> None:
+    schema = """
+    CREATE TABLE credentials (id int PRIMARY KEY, secret bytea);
+    INSERT INTO credentials VALUES (1, '1.0'), (2, convert_to('{"a": 1} ', 'UTF8')), (3, '\\xff');
+    """
+    case = make_secrets_case(any_database, any_aws_environ, unique, PLAIN, schema)
+    report = case.copy()
+    assert [refusal.reason for refusal in report.refusals] == ["not UTF-8 text"]
+    copied = Copied(case, Stored(), "", "", list(report.refusals))
+    assert copied.named() == []
+    copied.put(f"{unique}/1", "1.00")
+    copied.put(f"{unique}/2", '{"a": 1}')
+    assert copied.named() == [(f"{unique}/{n}", "different", ("SecretString",)) for n in (1, 2)]
+    copied.repair()
+    assert copied.named() == []

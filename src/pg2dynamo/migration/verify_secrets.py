@@ -181,7 +181,7 @@ class _Check:
         if not wanted:
             return result
         described = self.client.describe(group.name)
-        values = self._values(described) if described and not described.deleted else {}
+        values = self._values(comparer, wanted, described) if described and not described.deleted else {}
         aside = [one for one in wanted if self._set_aside(one) and not comparer.holds(one, values)]
         wanted = [one for one in wanted if one not in aside]
         if described is None or described.deleted:
@@ -201,9 +201,15 @@ class _Check:
         reason = self.recorded.get(expected.key)
         return reason is not None and not reason.startswith(UNREADABLE)
 
-    def _values(self, described: Described) -> dict[str, Secret[str] | None]:
-        ids = dict.fromkeys([*described.stages, *self.client.version_ids(described.name)])
-        return {version: self.client.value(described.name, version) for version in ids}
+    def _values(
+        self, comparer: Comparer, wanted: list[Expected], described: Described
+    ) -> dict[str, Secret[str] | None]:
+        """Read the versions that have labels; the others too, when these do not suffice."""
+        values = {version: self.client.value(described.name, version) for version in described.stages}
+        if comparer.compare(wanted, described.current, values):
+            others = [version for version in self.client.version_ids(described.name) if version not in values]
+            values |= {version: self.client.value(described.name, version) for version in others}
+        return values
 
     def _expected(self, row: Credential) -> Expected | None:
         if row.ciphertext is None:
