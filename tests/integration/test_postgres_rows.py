@@ -9,7 +9,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from pg2dynamo.errors import SourceChanged, SourceError, SourceUnreachable, SourceUnsupported
+from pg2dynamo.errors import SourceChanged, SourceDenied, SourceError, SourceUnreachable, SourceUnsupported
 from pg2dynamo.mapping.table import TableName
 from pg2dynamo.mapping.values import Endless, Value
 from pg2dynamo.postgres.rows import copy_rows, copy_rows_by_key, count_rows, keys_present
@@ -19,7 +19,7 @@ from pg2dynamo.postgres.snapshot import adopt_snapshot, hold_snapshot
 from pg2dynamo.postgres.streaming import BATCH_BYTES
 from pg2dynamo.secret import Secret
 from tests.conftest import Database
-from tests.integration.reading import copied_lines, mapping_of, run, session
+from tests.integration.reading import copied_lines, mapping_of, run, selected_rows, session
 
 T = TableName("public", "t")
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, a text)"
@@ -198,6 +198,31 @@ def test_a_value_that_makes_the_plans_sql_fail_is_not_shown(database: Database) 
             copied_lines(conn, mapping)
         assert "hunter2" not in "".join(traceback.format_exception(caught.value))
         assert "public.t segment 0: a value of a row makes the SQL fail" in str(caught.value)
+
+
+def test_rows_that_a_policy_hides_are_refused_and_not_taken_for_absent(database: Database, unique: str) -> None:
+    run(
+        database,
+        TABLE,
+        _fill(10),
+        f"CREATE ROLE {unique} LOGIN PASSWORD '{unique}'",
+        f"GRANT SELECT ON public.t TO {unique}",
+        "CREATE POLICY few ON public.t USING (id < 5)",
+        "ALTER TABLE public.t ENABLE ROW LEVEL SECURITY",
+        f"ALTER ROLE {unique} SET row_security = on",
+    )
+    dsn = psycopg.conninfo.make_conninfo(database.dsn, user=unique, password=unique)
+    try:
+        with session(Database(dsn, database.name, database.server)) as conn:
+            mapping = mapping_of(conn, "t")
+            with pytest.raises(SourceDenied, match="row-level security"):
+                copied_lines(conn, mapping)
+            with pytest.raises(SourceDenied):
+                selected_rows(conn, mapping)
+            with pytest.raises(SourceDenied):
+                keys_present(conn, mapping, [{"id": 7}])
+    finally:
+        run(database, f"DROP OWNED BY {unique}", f"DROP ROLE {unique}")
 
 
 def _next_transaction(database: Database) -> int:

@@ -216,6 +216,25 @@ def test_a_table_that_is_not_there_is_told(database: Database) -> None:
         pass
 
 
+def test_a_role_that_may_only_read_the_tables_is_enough(database: Database, unique: str) -> None:
+    run(
+        database,
+        *FILLED,
+        f"CREATE ROLE {unique} LOGIN PASSWORD '{unique}'",
+        f"GRANT SELECT ON public.t TO {unique}",
+    )
+    reader = Database(
+        psycopg.conninfo.make_conninfo(database.dsn, user=unique, password=unique), database.name, database.server
+    )
+    try:
+        with hold_snapshot(Secret(reader.dsn), [T]) as owner, session(reader) as conn:
+            assert owner.position.system_identifier > 0
+            with adopt_snapshot(conn, owner.position.name):
+                assert len(copied_lines(conn, mapping_of(conn, "t"))) == 1000
+    finally:
+        run(database, f"DROP OWNED BY {unique}", f"DROP ROLE {unique}")
+
+
 def test_a_table_that_the_role_may_not_read_is_told(database: Database, unique: str) -> None:
     run(database, *FILLED, f"CREATE ROLE {unique} LOGIN PASSWORD '{unique}'")
     try:
