@@ -291,6 +291,13 @@ def test_a_row_twice_is_not_a_row_once() -> None:
     assert buckets_of([1, 1]).differing(buckets_of([1])) == {bucket_of(digests(1)[0])}
 
 
+def test_buckets_of_equal_sums_but_other_counts_differ() -> None:
+    buckets = buckets_of([1])
+    data = bytearray(buckets.to_bytes())
+    data[8 + 2 + 7] += 1
+    assert buckets.differing(Buckets.from_bytes(bytes(data))) == {bucket_of(digests(1)[0])}
+
+
 def test_every_bucket_is_reached_and_no_other() -> None:
     assert {bucket_of(bytes([high, low]) + bytes(30)) for high in range(256) for low in range(256)} == set(
         range(BUCKETS)

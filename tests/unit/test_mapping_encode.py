@@ -296,11 +296,13 @@ def test_an_index_key_may_be_null_but_not_empty_nor_too_long() -> None:
             encode(mapping, "key", *fields)
 
 
-def test_an_attribute_in_two_roles_keeps_the_smaller_limit() -> None:
-    mapping = mapping_of(column("a", Kind.TEXT), indexes=[IndexMapping("by-a", "a", "id")])
-    assert encode(mapping, "k" * RANGE_KEY_BYTES, "a")
+@pytest.mark.parametrize("index", [IndexMapping("by-a", "a", "id"), IndexMapping("by-id", "id", "a")])
+def test_an_attribute_in_two_roles_keeps_the_smaller_limit(index: IndexMapping) -> None:
+    ranges = IndexMapping("first", "b", "id")
+    mapping = mapping_of(column("a", Kind.TEXT), column("b", Kind.TEXT), indexes=[ranges, index])
+    assert encode(mapping, "k" * RANGE_KEY_BYTES, "a", "b")
     with pytest.raises(RowRefused):
-        encode(mapping, "k" * (RANGE_KEY_BYTES + 1), "a")
+        encode(mapping, "k" * (RANGE_KEY_BYTES + 1), "a", "b")
 
 
 @pytest.mark.parametrize("character", ["a", "é", '"', "\x01"])
