@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -270,3 +271,15 @@ def test_a_secret_that_is_text_is_compared_exactly(
     assert copied.named() == [(f"{unique}/{n}", "different", ("SecretString",)) for n in (1, 2)]
     copied.repair()
     assert copied.named() == []
+
+
+def test_verification_and_repair_tell_no_value(copied: Copied, caplog: pytest.LogCaptureFixture) -> None:
+    marker = "plaintext-marker-c0de"
+    for name in ("", "botocore", "botocore.endpoint", "botocore.parsers", "urllib3", "psycopg"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    copied.case.add(copied.one, 9, {"password": marker})
+    result, found = copied.verify()
+    repaired = copied.repair()
+    assert (result.different, repaired.written) == (1, 1)
+    told = [repr(result), repr(found), json.dumps([d.as_json() for d in found]), repr(repaired), caplog.text]
+    assert marker not in "".join(told)
