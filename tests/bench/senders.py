@@ -14,6 +14,7 @@ import http.client
 import importlib.util
 import json
 import multiprocessing
+import os
 import queue
 import resource
 import socket
@@ -24,16 +25,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.signing import Signer, SigningCredentials, SigningScope
+from pg2dynamo.dynamodb.writer import BatchWriter
 from pg2dynamo.secret import Secret
 
 IN_FLIGHT = 16
 ITEMS = 25
 CREDENTIALS = SigningCredentials("AKIDEXAMPLE", Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"), None)
+ITEM = (
+    b'{"account_id":{"S":"%032d"},"tenant_id":{"S":"%032d"},"status":{"S":"active"},"name":{"S":"%s"},'
+    b'"created_at":{"S":"2024-01-02T03:04:05.678901"},"count":{"N":"12345"}}'
+)
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nServer: Server\r\nDate: Tue, 02 Jan 2024 03:04:05 GMT\r\n"
     b"Content-Type: application/x-amz-json-1.0\r\nContent-Length: 23\r\nConnection: keep-alive\r\n"
-    b"x-amzn-RequestId: 0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123\r\nx-amz-crc32: 4185382351\r\n\r\n"
+    b"x-amzn-RequestId: 0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123\r\nx-amz-crc32: 4185382651\r\n\r\n"
     b'{"UnprocessedItems":{}}'
 )
 
@@ -81,12 +88,7 @@ def make_bodies() -> list[bytes]:
     """Return eight different bodies."""
     bodies = []
     for n in range(8):
-        requests = [
-            b'{"PutRequest":{"Item":{"account_id":{"S":"%032d"},"tenant_id":{"S":"%032d"},"status":{"S":"active"},'
-            b'"name":{"S":"%s"},"created_at":{"S":"2024-01-02T03:04:05.678901"},"count":{"N":"12345"}}}}'
-            % (n * 100 + i, i, b"x" * 170)
-            for i in range(ITEMS)
-        ]
+        requests = [b'{"PutRequest":{"Item":' + ITEM % (n * 100 + i, i, b"x" * 170) + b"}}" for i in range(ITEMS)]
         bodies.append(b'{"RequestItems":{"threat-engine-accounts":[' + b",".join(requests) + b"]}}")
     return bodies
 
@@ -278,12 +280,24 @@ def send_awscrt(port: int, requests: int) -> None:
         connection.close()
 
 
+def send_writer(port: int, requests: int) -> None:
+    """The product's writer as a whole: batching, order by key, signing, sending, judging answers."""
+    names = {"AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": CREDENTIALS.access_key}
+    os.environ.update(names, AWS_SECRET_ACCESS_KEY=CREDENTIALS.secret_key.reveal(), NO_PROXY="127.0.0.1")
+    settings = TargetSettings(region="us-east-1", in_flight=IN_FLIGHT)
+    pad = b"x" * 170
+    with BatchWriter(settings, "threat-engine-accounts", on_refused=lambda key, reason: sys.exit(reason)) as writer:
+        for n in range(requests * ITEMS):
+            writer.put(b'{"account_id":{"S":"%032d"}}' % n, ITEM % (n, n % 1000, pad))
+
+
 SENDERS: dict[str, tuple[str | None, Callable[[int, int], None]]] = {
     "threads+httptools": ("httptools", send_httptools),
     "pycurl multi": ("pycurl", send_pycurl),
     "awscrt": ("awscrt", send_awscrt),
     "threads+http.client": (None, send_http_client),
     "threads+h11": ("h11", send_h11),
+    "BatchWriter, whole": ("httptools", send_writer),
 }
 
 

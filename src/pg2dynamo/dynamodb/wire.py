@@ -94,7 +94,8 @@ def _read(reply: HttpReply) -> Answer:
     error = _json_object(body)
     code = str(error.get("__type", "")).rpartition("#")[2]
     message = str(error.get("message") or error.get("Message") or "")
-    return Answer(reply.status, body, code, message, uncertain=not code)
+    refused = 400 <= reply.status < 500 and reply.status != 408  # whoever says so did not pass the request on
+    return Answer(reply.status, body, code, message, uncertain=not code and not refused)
 
 
 def _checksum_holds(checksum: bytes, body: bytes) -> bool:

@@ -4,8 +4,9 @@ The one place that writes items. Threads inside, a plain call outside. What it p
 
 - An operation counts as done when DynamoDB's answer to it says so, and not before.
 - Operations on one key are done in the order they were given; two are never under way at once. After an answer
-  was lost, the key rests until the lost request can no longer be executed, so that an old value cannot come
-  late over a new one.
+  was lost, the key rests until the lost request can no longer be executed (`request_timeout_seconds` after
+  its connection was closed), so that an old value cannot come late over a new one: neither over one of this
+  writer, nor, since flush and close wait as well, over one of whoever writes next.
 - Every operation may be sent more than once; all are idempotent.
 - An item that DynamoDB refuses is found by halving its batch, and told to the caller; the rest is written.
 - Memory is bounded, whatever the other side does.
@@ -99,6 +100,7 @@ class BatchWriter:
         self._queue: deque[_Batch] = deque()
         self._outstanding = self._outstanding_bytes = self._idle = 0
         self._resting: list[_Batch] = []
+        self._quiet_at = 0.0  # when no lost request can be executed any more
         self._refusals: deque[tuple[bytes, str]] = deque()
         self._error: TargetError | None = None
 
@@ -111,17 +113,23 @@ class BatchWriter:
         self._give(delete_operation(key))
 
     def flush(self) -> None:
-        """Return when everything given so far has been answered for: it is durable in DynamoDB."""
+        """Return when everything given so far has been answered for: it is durable in DynamoDB.
+
+        Nothing of it can be executed a second time later: after a lost answer that takes up to
+        `request_timeout_seconds`.
+        """
         self._dispatch()
         with self._answered:
             while self._outstanding and self._error is None:
                 self._await_answer()
         self._tell()
+        self._await_quiet()
 
     def close(self) -> None:
-        """End the threads; what was not flushed may or may not be written.
+        """End the threads; what was not flushed may or may not be written, but nothing is written later.
 
-        Waits for the requests under way, for at most `request_timeout_seconds`.
+        Waits for requests under way, and for lost ones until they can no longer be executed: each for at most
+        `request_timeout_seconds`.
         """
         self._stop.set()
         with self._given:
@@ -129,6 +137,7 @@ class BatchWriter:
         for thread in self._threads:
             thread.join()
         self._threads.clear()
+        self._await_quiet()
 
     def __enter__(self) -> Self:
         return self
@@ -182,6 +191,11 @@ class BatchWriter:
             start = self._idle < len(self._queue) and len(self._threads) < self._settings.in_flight
         if start:
             self._start_thread()
+
+    def _await_quiet(self) -> None:
+        """Wait until no lost request can be executed any more."""
+        while (seconds := self._quiet_at - time.monotonic()) > 0:
+            time.sleep(seconds)
 
     def _has_room(self, batch: _Batch) -> bool:
         if not self._outstanding:
@@ -276,7 +290,7 @@ class BatchWriter:
         while operations:
             answer, generation = self._exchange(wire, operations)
             if answer.uncertain:
-                batch.rest_until = time.monotonic() + self._settings.request_timeout_seconds
+                self._let_rest(batch)
             found = attempts.judge(wire, answer)
             if found is Verdict.SPLIT:
                 return self._halve(wire, batch, operations, answer, attempts)
@@ -287,6 +301,8 @@ class BatchWriter:
             if left == []:
                 return self._window.succeeded()
             throttled = found is Verdict.THROTTLED or (found is Verdict.DONE and left is not None)
+            if left is None:
+                self._let_rest(batch)
             operations = operations if left is None else left
             self._count_again(operations, generation, throttled)
             attempts.wait(throttled=throttled, why="" if left is not None else "the answer is not DynamoDB's")
@@ -299,6 +315,10 @@ class BatchWriter:
             if self._stop.is_set():
                 raise Stopped
             return wire.call(OPERATION, body), generation
+
+    def _let_rest(self, batch: _Batch) -> None:
+        """Keep the batch's keys back until a request of unknown fate can no longer be executed."""
+        self._quiet_at = batch.rest_until = time.monotonic() + self._settings.request_timeout_seconds
 
     def _halve(
         self, wire: Wire, batch: _Batch, operations: Sequence[Operation], answer: Answer, attempts: Attempts

@@ -1,0 +1,364 @@
+"""The writer knows its bounds: in requests, bytes and time; and what cannot succeed ends at once, with its threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import orjson
+import pytest
+
+from pg2dynamo.dynamodb import writer as writer_module
+from pg2dynamo.dynamodb.settings import TargetSettings
+from pg2dynamo.dynamodb.window import Window
+from pg2dynamo.dynamodb.wire import Wire
+from pg2dynamo.dynamodb.writer import BatchWriter
+from pg2dynamo.errors import (
+    TargetDenied,
+    TargetError,
+    TargetMissing,
+    TargetShapeDiffers,
+    TargetThrottled,
+    TargetUnreachable,
+)
+from tests.contract.writing import (
+    IMPATIENT,
+    ONE_BY_ONE,
+    PATIENT,
+    SETTINGS,
+    TABLE,
+    assert_whole,
+    item,
+    key,
+    keys_of,
+    refuse,
+    scripted,
+    write,
+    writes,
+)
+from tests.scripted_endpoint import (
+    Exchange,
+    ScriptedEndpoint,
+    Step,
+    answer,
+    drop,
+    error,
+    hold,
+    throttle,
+    unprocessed,
+    wrong_checksum,
+)
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEndpoint]:
+    with scripted(monkeypatch) as endpoint:
+        yield endpoint
+
+
+# Throttling
+
+
+def test_throttling_narrows_the_window_and_success_widens_it_again(
+    endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    throttled = Window.throttled
+
+    def note(window: Window, generation: int) -> None:
+        throttled(window, generation)
+        seen.append(window.requests)
+
+    monkeypatch.setattr(Window, "throttled", note)
+    endpoint.script(throttle, times=20)
+    settings = TargetSettings(in_flight=8)
+
+    with BatchWriter(settings, TABLE, on_refused=refuse) as writer:
+        for number in range(3000):
+            writer.put(key(number), item(number))
+        writer.flush()
+
+        assert min(seen) < 8
+        assert writer._window.requests > min(seen)
+    assert writer.throttled == 20
+    assert_whole(endpoint, 3000)
+
+
+def test_no_more_requests_are_under_way_than_is_allowed(endpoint: ScriptedEndpoint) -> None:
+    all_there = threading.Barrier(4)
+
+    def meet(exchange: Exchange) -> None:
+        all_there.wait(20)
+        exchange.succeed()
+
+    endpoint.script(meet, times=8)
+
+    write(1000, PATIENT)
+
+    assert endpoint.most_under_way == 4
+
+
+def test_a_writer_waits_when_too_much_is_under_way(endpoint: ScriptedEndpoint) -> None:
+    """Memory is bounded: with every answer held, put must stop taking items."""
+    let_go = threading.Event()
+    endpoint.always(lambda exchange: hold(let_go))
+    given = 0
+
+    def give() -> None:
+        nonlocal given
+        with BatchWriter(PATIENT, TABLE, on_refused=refuse) as writer:
+            for number in range(2000):
+                writer.put(key(number), item(number))
+                given = number + 1
+
+    thread = threading.Thread(target=give)
+    thread.start()
+    thread.join(0.5)
+    taken = given
+    let_go.set()
+    thread.join()
+
+    assert taken < (2 * PATIENT.in_flight + 2) * 25
+    assert_whole(endpoint, 2000)
+
+
+def test_bodies_under_way_are_bounded_in_bytes(endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "MAX_OUTSTANDING_BYTES", 100_000)
+    let_go = threading.Event()
+    endpoint.always(lambda exchange: hold(let_go))
+    given = 0
+
+    def give() -> None:
+        nonlocal given
+        with BatchWriter(PATIENT, TABLE, on_refused=refuse) as writer:
+            for number in range(100):
+                padding = orjson.dumps({"id": {"S": str(number)}, "v": {"S": "x" * 20_000}})
+                writer.put(key(number), padding)
+                given = number + 1
+
+    thread = threading.Thread(target=give)
+    thread.start()
+    thread.join(0.5)
+    taken = given
+    let_go.set()
+    thread.join()
+
+    assert taken <= 50  # one batch of 500,000 bytes may go when nothing else is under way, and one is collected
+    assert len(endpoint.stored(TABLE)) == 100
+
+
+@pytest.mark.parametrize(("count", "size"), [(25, 100), (26, 100), (12, 400_000)])
+def test_a_batch_keeps_to_the_limits_of_the_service(endpoint: ScriptedEndpoint, count: int, size: int) -> None:
+    """25 requests; 16 MB, of which a quarter is used."""
+    with BatchWriter(ONE_BY_ONE, TABLE, on_refused=refuse) as writer:
+        for number in range(count):
+            writer.put(key(number), orjson.dumps({"id": {"S": str(number)}, "v": {"S": "x" * size}}))
+
+    expected = {(25, 100): [25], (26, 100): [25, 1], (12, 400_000): [10, 2]}[count, size]
+    assert [len(keys_of(exchange)) for exchange in writes(endpoint)] == expected
+    assert max(len(exchange.body) for exchange in writes(endpoint)) < 16_000_000
+
+
+# What cannot succeed ends at once
+
+
+@pytest.mark.parametrize(
+    ("step", "kind", "words"),
+    [
+        (error(400, "AccessDeniedException", "User: … is not authorized"), TargetDenied, "policy"),
+        (error(400, "ResourceNotFoundException"), TargetMissing, "pg2dynamo prepare"),
+        (error(400, "UnrecognizedClientException"), TargetDenied, "AWS_ACCESS_KEY_ID"),
+        (error(400, "InvalidSignatureException", "Signature expired: x is now earlier than y"), TargetDenied, "clock"),
+        (error(400, "RequestExpired"), TargetDenied, "clock"),
+        (error(403, "SignatureDoesNotMatch"), TargetDenied, "AWS_SECRET_ACCESS_KEY"),
+        (error(400, "IncompleteSignature"), TargetDenied, "AWS_ACCESS_KEY_ID"),
+        (error(400, "ExpiredTokenException"), TargetDenied, "Log in again"),
+        (
+            error(400, "ValidationException", "The provided key element does not match the schema"),
+            TargetShapeDiffers,
+            "key",
+        ),
+        (answer(b"<html>forbidden</html>", 403), TargetDenied, "403"),
+    ],
+)
+def test_what_cannot_succeed_ends_at_once_with_what_to_do(
+    endpoint: ScriptedEndpoint, step: Step, kind: type[TargetError], words: str
+) -> None:
+    endpoint.always(lambda exchange: step)
+
+    with pytest.raises(kind, match=words):
+        write(2000)
+
+    assert len(endpoint.requests) <= 2 * SETTINGS.in_flight
+
+
+def test_endless_throttling_ends_in_time(endpoint: ScriptedEndpoint) -> None:
+    endpoint.always(lambda exchange: throttle)
+
+    with pytest.raises(TargetThrottled, match="slow the copy"):
+        write(100, IMPATIENT)
+
+
+def test_endless_unprocessed_items_end_in_time(endpoint: ScriptedEndpoint) -> None:
+    endpoint.always(lambda exchange: unprocessed(len(keys_of(exchange))))
+
+    with pytest.raises(TargetThrottled):
+        write(100, IMPATIENT)
+
+
+def test_throttling_with_progress_never_ends_the_run(endpoint: ScriptedEndpoint) -> None:
+    """25 answers, each with a wait, take longer than the time to give up without success."""
+    endpoint.always(lambda exchange: unprocessed(len(keys_of(exchange)) - 1))
+
+    write(25, TargetSettings(in_flight=1, give_up_seconds=0.06))
+
+    assert_whole(endpoint, 25)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [answer(b"<html>"), error(500, "InternalServerError"), drop, wrong_checksum],
+    ids=["garbage", "500", "drop", "crc"],
+)
+def test_an_endpoint_that_never_recovers_ends_the_run_in_time(endpoint: ScriptedEndpoint, step: Step) -> None:
+    endpoint.always(lambda exchange: step)
+
+    with pytest.raises(TargetUnreachable):
+        write(100, IMPATIENT)
+    assert endpoint.stored(TABLE) == []
+
+
+def test_an_endpoint_that_is_not_there_ends_the_run_in_time(endpoint: ScriptedEndpoint) -> None:
+    endpoint.stop_listening()
+
+    with pytest.raises(TargetUnreachable, match="connection refused"):
+        write(100, IMPATIENT)
+
+
+def test_an_answer_that_drips_is_cut_off_by_the_timeout(endpoint: ScriptedEndpoint) -> None:
+    def drip(exchange: Exchange) -> None:
+        exchange.endpoint.note_end(exchange)
+        exchange.connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+        gone = threading.Event()
+        while not gone.wait(0.05):
+            exchange.connection.sendall(b"x")
+
+    endpoint.script(drip)
+
+    writer = write(3, TargetSettings(in_flight=1, request_timeout_seconds=0.5))
+
+    assert_whole(endpoint, 3)
+    assert writer.retried == 3
+
+
+# Threads
+
+
+@pytest.mark.parametrize("what", [RuntimeError("4711-secret"), MemoryError(), SystemExit(1)], ids=repr)
+def test_a_thread_that_fails_fails_the_writer(
+    endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch, what: BaseException
+) -> None:
+    def fail(wire: Wire, operation: str, body: bytes) -> None:
+        raise what
+
+    monkeypatch.setattr(Wire, "call", fail)
+
+    with pytest.raises(TargetError, match=f"a sending thread failed .{type(what).__name__}") as caught:
+        write(100)
+    assert "4711" not in str(caught.value)
+
+
+def test_a_thread_that_ends_without_a_word_fails_the_writer(
+    endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BatchWriter, "_run", lambda writer: writer._next())
+
+    with pytest.raises(TargetError, match="ended with its work undone"):
+        write(10)
+
+
+def test_after_a_failure_every_call_says_so_and_nothing_more_is_sent(endpoint: ScriptedEndpoint) -> None:
+    endpoint.always(lambda exchange: error(400, "AccessDeniedException"))
+    writer = BatchWriter(ONE_BY_ONE, TABLE, on_refused=refuse)
+    writer.put(key(1), item(1))
+    for act in (writer.flush, writer.flush, lambda: writer.put(key(1), item(1)), writer.flush):
+        with pytest.raises(TargetDenied):
+            act()
+    writer.close()
+
+    assert len(endpoint.requests) == 1
+
+
+def test_leaving_by_an_error_ends_the_threads_and_waits_for_requests_under_way(endpoint: ScriptedEndpoint) -> None:
+    arrived = threading.Event()
+    let_go = threading.Event()
+    endpoint.always(lambda exchange: hold(let_go, arrived))
+
+    with pytest.raises(KeyboardInterrupt), BatchWriter(PATIENT, TABLE, on_refused=refuse) as writer:  # noqa: PT012
+        for number in range(100):
+            writer.put(key(number), item(number))
+        assert arrived.wait(20)
+        threading.Timer(0.1, let_go.set).start()
+        raise KeyboardInterrupt
+
+    assert [t for t in threading.enumerate() if t.name.startswith(TABLE)] == []
+    assert {exchange.ended for exchange in endpoint.requests} == {True}
+    assert len(endpoint.history) == sum(len(keys_of(exchange)) for exchange in endpoint.requests)
+
+
+def test_leaving_by_an_error_does_not_wait_for_retries(endpoint: ScriptedEndpoint) -> None:
+    endpoint.always(lambda exchange: throttle)
+    started = time.monotonic()
+
+    with pytest.raises(KeyboardInterrupt), BatchWriter(SETTINGS, TABLE, on_refused=refuse) as writer:  # noqa: PT012
+        for number in range(50):
+            writer.put(key(number), item(number))
+        raise KeyboardInterrupt
+
+    assert time.monotonic() - started < SETTINGS.give_up_seconds / 2
+
+
+def test_a_caller_that_fails_when_told_of_a_refusal_is_heard(endpoint: ScriptedEndpoint) -> None:
+    endpoint.script(error(400, "ValidationException", "Item size has exceeded the maximum allowed size"))
+
+    def fail(key: bytes, reason: str) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError), BatchWriter(ONE_BY_ONE, TABLE, on_refused=fail) as writer:
+        writer.put(key(1), item(1))
+
+
+def test_refusals_are_told_in_the_calling_thread_before_flush_returns(endpoint: ScriptedEndpoint) -> None:
+    def refuse_odd(exchange: Exchange) -> Step | None:
+        odd = any(int(name) % 10 == 3 for name in keys_of(exchange))
+        return error(400, "ValidationException", "Item size has exceeded the maximum allowed size") if odd else None
+
+    endpoint.always(refuse_odd)
+    told: list[tuple[bytes, str, threading.Thread]] = []
+    with BatchWriter(
+        SETTINGS, TABLE, on_refused=lambda k, r: told.append((k, r, threading.current_thread()))
+    ) as writer:
+        for number in range(100):
+            writer.put(key(number), item(number))
+        writer.flush()
+
+        assert sorted(k for k, _, _ in told) == sorted(key(n) for n in range(3, 100, 10))
+    assert {thread for _, _, thread in told} == {threading.current_thread()}
+    assert {reason for _, reason, _ in told} == {"the item is larger than 409,600 bytes"}
+    assert (writer.written, writer.refused) == (90, 10)
+    assert len(endpoint.stored(TABLE)) == 90
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_a_request_too_large_for_something_between_is_halved(endpoint: ScriptedEndpoint, status: int) -> None:
+    def refuse_many(exchange: Exchange) -> Step | None:
+        if len(keys_of(exchange)) <= 5:
+            return None
+        return answer(b"", 413) if status == 413 else error(400, "ValidationException", "too large")
+
+    endpoint.always(refuse_many)
+
+    write(60)
+
+    assert_whole(endpoint, 60)
