@@ -28,7 +28,11 @@ ProcessesOption = Annotated[
 ]
 MaxDeletesOption = Annotated[
     int | None,
-    typer.Option("--max-deletes", min=0, help="Items or secrets one run may delete.  [default: 10 %, at least 100]"),
+    typer.Option(
+        "--max-deletes",
+        min=0,
+        help="Items or secrets one run may delete.  [default: 10 %, at least 100 items, 20 secrets]",
+    ),
 ]
 ExpectRefusedOption = Annotated[
     int, typer.Option("--expect-refused", min=0, help="Credentials known not to decrypt; more of them is a failure.")
