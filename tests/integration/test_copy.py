@@ -9,6 +9,7 @@ import pytest
 
 from pg2dynamo.errors import MassDeletion, RunnerActive, TargetMissing, TargetRejected, TargetShapeDiffers
 from pg2dynamo.migration.copy import CopyOptions, copy
+from pg2dynamo.migration.prepare import prepare
 from pg2dynamo.plan.load import parse_plan
 from tests.case import Case, make_case
 from tests.conftest import Database
@@ -155,6 +156,24 @@ def test_items_of_rows_that_went_while_a_run_was_cut_short_are_deleted_by_the_ne
     assert "77" not in local_case.items(PEOPLE)
 
 
+def test_an_item_that_cannot_be_of_this_migration_is_left_to_verification(local_case: Case) -> None:
+    """Only what has the form of a row's key can be a vanished row."""
+    local_case.execute("CREATE TABLE things (id uuid PRIMARY KEY); INSERT INTO things VALUES (gen_random_uuid())")
+    name = local_case.plan.name
+    text = f"""
+name: {name}-things
+target: {{control_table: {local_case.plan.target.control_table}}}
+tables: [{{from: things, to: {name}-things, key: {{hash: id}}}}]
+"""
+    things = replace(local_case, plan=parse_plan(text, local_case.environ), plan_text=text)
+    prepare(things.plan, things.environ)
+    things.copy()
+    things.journal().client.put_item(TableName=f"{name}-things", Item={"id": {"S": "not a uuid"}})
+    things.execute("DELETE FROM things")
+    assert things.copy().tables["public.things"].deleted == 1
+    assert things.items(0).keys() == {"not a uuid"}
+
+
 def test_rows_that_dynamodb_cannot_hold_go_to_quarantine_and_are_retried_alone_when_mended(case: Case) -> None:
     case.execute(
         "INSERT INTO people (id, name, town, data) VALUES (902, 'b', '', NULL),"
@@ -209,8 +228,6 @@ def test_a_first_copy_into_a_table_that_holds_items_is_refused(local_case: Case)
 
 
 def test_a_target_that_was_deleted_and_made_anew_is_filled_anew(local_case: Case) -> None:
-    from pg2dynamo.migration.prepare import prepare
-
     local_case.copy()
     journal = local_case.journal()
     name = local_case.plan.tables[PEOPLE].to
@@ -257,8 +274,6 @@ tables:
   - {{from: left_side, to: {local_case.plan.name}-left, key: {{hash: id}}}}
   - {{from: right_side, to: {local_case.plan.name}-right, key: {{hash: id}}}}
 """
-    from pg2dynamo.migration.prepare import prepare
-
     pair = replace(local_case, plan=parse_plan(text, local_case.environ), plan_text=text)
     prepare(pair.plan, pair.environ)
     with _writer(pair.database):

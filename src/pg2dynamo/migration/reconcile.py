@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 
 from pg2dynamo.dynamodb.scan import scan_pages
-from pg2dynamo.mapping.decode import decode_key
+from pg2dynamo.mapping.decode import ItemUndecodable, decode_key
+from pg2dynamo.mapping.values import Value
 from pg2dynamo.migration.copy_segment import CopyJob, Report
 from pg2dynamo.migration.source import connect_source
 from pg2dynamo.postgres.rows import keys_present
@@ -39,13 +40,21 @@ def find_vanished(task: ReconcileTask, report: Report) -> list[bytes]:
     with connect_source(job.dsn, os.environ) as connection, adopt_snapshot(connection, job.snapshot):
         names = job.mapping.key_attributes
         for page in scan_pages(job.settings, job.mapping.target, task.part, task.total, key_attributes=names):
-            keys = [decode_key(job.mapping, item) for item in page]
-            present = keys_present(connection, job.mapping, keys)
-            found += [_key_json(item, names) for item, is_there in zip(page, present, strict=True) if not is_there]
+            ours = [(item, key) for item in page if (key := _decoded(job, item)) is not None]
+            present = keys_present(connection, job.mapping, [key for _, key in ours])
+            found += [_key_json(item, names) for (item, _), there in zip(ours, present, strict=True) if not there]
             report((str(job.mapping.source), len(page)))
             if len(found) > task.limit:
                 break
     return found[: task.limit + 1]
+
+
+def _decoded(job: CopyJob, item: dict[str, Any]) -> dict[str, Value] | None:
+    """Return the item's key, or None when no row of the source can have it: another's item, left to `verify`."""
+    try:
+        return decode_key(job.mapping, item)
+    except ItemUndecodable:
+        return None
 
 
 def _key_json(item: dict[str, Any], names: tuple[str, ...]) -> bytes:
