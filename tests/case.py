@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from pg2dynamo.migration.prepare import prepare
 
 from pg2dynamo.dynamodb.client import dynamodb_client
 from pg2dynamo.dynamodb.journal import Journal
 from pg2dynamo.dynamodb.scan import scan_pages
 from pg2dynamo.migration.copy import CopyOptions, copy
 from pg2dynamo.migration.copy_report import CopyReport
+from pg2dynamo.migration.prepare import prepare
 from pg2dynamo.migration.target import target_settings
 from pg2dynamo.plan.load import parse_plan
 from pg2dynamo.plan.model import Plan

@@ -261,3 +261,14 @@ def test_a_mistake_of_the_encoder_is_found(one: Migration, monkeypatch: pytest.M
     report = one.verify()
     assert report.total.different == ROWS
     assert {tuple(names) for _, names in one.found().values()} == {("at",)}
+
+
+def test_rows_that_no_segment_holds_are_skipped_and_never_equal(
+    one: Migration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Segments are what copy and verification share: a fault there would lose rows and hide it."""
+    for number in range(ROWS + 1):
+        one.delete(number)
+    monkeypatch.setattr("pg2dynamo.migration.verify.plan_segments", lambda *_: [])
+    report = one.verify(processes=0)
+    assert (report.equal, report.total.skipped, report.total.extra, report.total.compared) == (False, ROWS, 0, 0)

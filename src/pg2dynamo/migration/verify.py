@@ -30,6 +30,7 @@ from pg2dynamo.migration.verify_table import RowSide, TableVerification, source_
 from pg2dynamo.migration.workers import Workers
 from pg2dynamo.plan.model import Plan, parse_table_name
 from pg2dynamo.postgres.segments import plan_segments
+from pg2dynamo.postgres.selection import count_visible
 from pg2dynamo.postgres.snapshot import SnapshotOwner, adopt_snapshot, hold_snapshot
 
 
@@ -128,7 +129,14 @@ class _Work:
                 for difference in table.differences():
                     self.file.add(difference)
                 table.comparison.quarantined = self._quarantined(name)
+                table.comparison.skipped = self._unread(job, table.comparison.compared)
                 comparisons[name] = table.comparison
+
+    def _unread(self, job: VerifyJob, compared: int) -> int:
+        """Return how many rows a plain count sees more, or fewer, than were read by segments, as the copy reads."""
+        name = self.owner.position.name
+        with open_source(self.plan, self.environ) as connection, adopt_snapshot(connection, name):
+            return abs(count_visible(connection, job.mapping) - compared)
 
     @contextmanager
     def _workers(self) -> Iterator[Workers]:
