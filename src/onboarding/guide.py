@@ -22,8 +22,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pg2dynamo.cli.command import DIFFERENT, DONE, FAILED, JsonOption, key_text, run
-from pg2dynamo.cli.copy import show_copy
+from pg2dynamo.cli.command import DIFFERENT, DONE, FAILED, JsonOption, MaxDeletesOption, key_text, run
+from pg2dynamo.cli.copy import OverwriteOption, show_copy
 from pg2dynamo.cli.export import show_export
 from pg2dynamo.cli.verify import show_verify
 from pg2dynamo.local.stack import ENVIRONMENT_FILE
@@ -79,12 +79,19 @@ def decrypt_credentials(expect_refused: ExpectRefused = 0, as_json: JsonOption =
     )
 
 
-def import_dynamodb(expect_refused: ExpectRefused = 0, as_json: JsonOption = False) -> None:
+def import_dynamodb(
+    expect_refused: ExpectRefused = 0,
+    max_deletes: MaxDeletesOption = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Step 3: bring DynamoDB and Secrets Manager to what the export holds. Needs AWS and no database.
 
     Tables and the KMS key are created when they are not there. Run again, it changes nothing; stopped, it goes on.
     """
-    options = ImportOptions(expect_refused=expect_refused, create_kms_key=True)
+    options = ImportOptions(
+        max_deletes=max_deletes, expect_refused=expect_refused, overwrite=overwrite, create_kms_key=True
+    )
     run(
         lambda plan, progress: import_export(plan, os.environ, export_directory(), options, progress),
         plan=plan_path(),

@@ -282,6 +282,53 @@ def test_a_newer_export_replaces_the_older_one_and_what_it_imported(exported: Si
     assert exported.step("verify_migration")["equal"] is True
 
 
+def test_an_import_that_would_delete_suspiciously_many_items_stops_before_the_first(
+    exported: Sides, any_database: Database
+) -> None:
+    exported.step("import_dynamodb", *expect(exported))
+    with any_database.connect() as connection:
+        connection.execute("DELETE FROM scan_results WHERE scan_id IN (SELECT scan_id FROM scan_results LIMIT 101)")
+    exported.step("export_postgres")
+    answer = exported.step("import_dynamodb", *expect(exported), code=1)
+    assert answer["error"]["kind"] == "MassDeletion"
+    assert exported.step("verify_migration", code=3)["extra"] == 101
+    allowed = exported.step("import_dynamodb", *expect(exported), "--max-deletes", "101")
+    assert allowed["tables"]["public.scan_results"]["deleted"] == 101
+    assert exported.step("verify_migration")["equal"] is True
+
+
+def test_a_table_that_holds_items_of_others_is_not_written_unless_asked(exported: Sides) -> None:
+    client, table = _client("dynamodb", exported.target), f"{exported.name}-tenants"
+    key = {"AttributeName": "tenant_id", "KeyType": "HASH"}
+    name = {"AttributeName": "tenant_name", "KeyType": "HASH"}
+    client.create_table(
+        TableName=table,
+        KeySchema=[key],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("tenant_id", "tenant_name")],
+        GlobalSecondaryIndexes=[
+            {"IndexName": "tenant-name-index", "KeySchema": [name], "Projection": {"ProjectionType": "ALL"}}
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.put_item(TableName=table, Item={"tenant_id": {"S": "theirs"}})
+    answer = exported.step("import_dynamodb", *expect(exported), code=1)
+    assert answer["error"]["kind"] == "TargetRejected"
+    assert client.scan(TableName=table)["Items"] == [{"tenant_id": {"S": "theirs"}}]
+    exported.step("import_dynamodb", *expect(exported), "--overwrite")
+    assert exported.step("verify_migration", code=3)["extra"] == 1
+
+
+def test_a_python_that_lacks_the_package_hands_over_to_the_checkouts_own() -> None:
+    if not (ROOT / ".venv" / "bin" / "python").exists():
+        lacking("the checkout has no environment of its own")
+    bare = getattr(sys, "_base_executable", sys.executable)
+    done = subprocess.run(
+        [bare, f"{ROOT}/migration/verify_migration.py", "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Step 4" in done.stdout
+
+
 def test_another_plan_than_that_of_the_export_is_refused(exported: Sides) -> None:
     plan = Path(exported.common["PG2DYNAMO_PLAN"])
     plan.write_text(plan.read_text().replace("THEN 'true'", "THEN 'yes'"))
