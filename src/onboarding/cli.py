@@ -135,6 +135,8 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("Stopped.", err=True)
         sys.exit(130)
-    except psycopg.OperationalError as error:
-        typer.echo(f"error: PostgreSQL cannot be reached: {str(error).splitlines()[0]}", err=True)
+    except psycopg.Error as error:
+        # Never its text: of a badly quoted connection string libpq repeats pieces, and they may be the password.
+        state = f"SQLSTATE {error.sqlstate}" if error.sqlstate else "no answer"
+        typer.echo(f"error: PostgreSQL, {type(error).__name__} ({state}): is DATABASE_URL right?", err=True)
         sys.exit(1)

@@ -13,6 +13,7 @@ import pytest
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from psycopg.types.json import Jsonb
 
+from onboarding.cli import main
 from onboarding.seed import CredentialKeys, rows
 from onboarding.seed.credentials import FAULTS, TYPES, plaintext, token
 from onboarding.seed.population import Population
@@ -159,3 +160,18 @@ def test_some_schedules_have_no_next_run_and_some_are_not_enabled() -> None:
 
 def test_the_keys_do_not_show() -> None:
     assert KEYS.current not in repr(KEYS)
+
+
+def test_a_connection_string_that_is_none_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CREDENTIAL_KEY", KEYS.current)
+    monkeypatch.setenv("CREDENTIAL_KEY_OLD", KEYS.old)
+    for dsn in ("hunter2 is the password", "postgresql://u:p@hunter2@127.0.0.1:1/x"):
+        monkeypatch.setattr("sys.argv", ["onboarding", "seed", "--dsn", dsn])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert caught.value.code == 1
+        output = capsys.readouterr()
+        assert "DATABASE_URL" in output.err
+        assert "hunter2" not in output.err + output.out
