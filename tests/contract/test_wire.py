@@ -154,6 +154,13 @@ def test_a_damaged_answer_leaves_the_fate_of_the_request_unknown(endpoint: Scrip
     assert call().uncertain
 
 
+def test_two_answers_to_one_request_are_none(endpoint: ScriptedEndpoint) -> None:
+    one, another = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+    endpoint.script(raw(one + another))
+
+    assert call().status == 0
+
+
 def test_chunked_answers_are_read(endpoint: ScriptedEndpoint) -> None:
     chunked = b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{"I\r\n4\r\n":1}\r\n0\r\n\r\n'
     endpoint.script(raw(chunked))

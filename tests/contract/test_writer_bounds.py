@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
+from pg2dynamo.dynamodb import attempts
 from pg2dynamo.dynamodb import writer as writer_module
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.window import Window
@@ -307,16 +308,26 @@ def test_leaving_by_an_error_ends_the_threads_and_waits_for_requests_under_way(e
     assert len(endpoint.history) == sum(len(keys_of(exchange)) for exchange in endpoint.requests)
 
 
-def test_leaving_by_an_error_does_not_wait_for_retries(endpoint: ScriptedEndpoint) -> None:
+def test_leaving_by_an_error_does_not_wait_for_retries(
+    endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = threading.Event()
+
+    def long(attempt: int, rng: object) -> float:
+        waiting.set()
+        return 50.0
+
+    monkeypatch.setattr(attempts, "backoff", long)
     endpoint.always(lambda exchange: throttle)
-    started = time.monotonic()
 
     with pytest.raises(KeyboardInterrupt), BatchWriter(SETTINGS, TABLE, on_refused=refuse) as writer:  # noqa: PT012
         for number in range(50):
             writer.put(key(number), item(number))
+        assert waiting.wait(20)
+        started = time.monotonic()
         raise KeyboardInterrupt
 
-    assert time.monotonic() - started < SETTINGS.give_up_seconds / 2
+    assert time.monotonic() - started < 25
 
 
 def test_a_caller_that_fails_when_told_of_a_refusal_is_heard(endpoint: ScriptedEndpoint) -> None:

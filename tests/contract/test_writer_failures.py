@@ -235,7 +235,7 @@ def assert_ordered(endpoint: ScriptedEndpoint) -> None:
         last[name] = value
 
 
-@pytest.mark.parametrize("lost", ["held until the client hung up", "dropped"])
+@pytest.mark.parametrize("lost", ["held until the client hung up", "dropped", "answered with garbage"])
 def test_a_request_of_unknown_fate_cannot_bring_an_old_value_over_a_newer_one(
     endpoint: ScriptedEndpoint, lost: str
 ) -> None:
@@ -259,6 +259,10 @@ def test_a_request_of_unknown_fate_cannot_bring_an_old_value_over_a_newer_one(
         threading.Thread(target=execute_late, args=(exchange,)).start()
         raise Hangup
 
+    def garbled(exchange: Exchange) -> None:
+        threading.Thread(target=execute_late, args=(exchange,)).start()
+        exchange.reply(200, b"<html>")
+
     def notice(exchange: Exchange) -> Step | None:
         if b'"N":"2"' not in exchange.body:
             return None
@@ -271,7 +275,7 @@ def test_a_request_of_unknown_fate_cannot_bring_an_old_value_over_a_newer_one(
 
         return step
 
-    endpoint.script(held if lost.startswith("held") else dropped)
+    endpoint.script({"held": held, "dropped": dropped, "answered": garbled}[lost.split()[0]])
     endpoint.always(notice)
     settings = TargetSettings(in_flight=4, request_timeout_seconds=timeout_seconds)
 

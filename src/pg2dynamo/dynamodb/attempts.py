@@ -27,12 +27,10 @@ class Attempts:
     """
 
     def __init__(self, operation: str, table: str, settings: TargetSettings, stop: threading.Event) -> None:
-        self.throttled = False
         self._operation = operation
         self._table = table
         self._give_up = settings.give_up_seconds
         self._stop = stop
-        self._random = random.Random()  # noqa: S311 (jitter)
         self._failures = 0
         self._since = time.monotonic()
         self._why = ""
@@ -62,6 +60,7 @@ class Attempts:
         spent = time.monotonic() - self._since
         if spent >= self._give_up:
             raise give_up_error(self._operation, self._table, spent, throttled, why or self._why)
-        pause = min(backoff(self._failures, self._random), self._give_up - spent)
+        jitter = random.Random()  # noqa: S311 (made only here: seeding costs more than sending a request)
+        pause = min(backoff(self._failures, jitter), self._give_up - spent)
         if self._stop.wait(pause):
             raise Stopped

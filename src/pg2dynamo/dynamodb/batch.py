@@ -25,21 +25,17 @@ class Operation(NamedTuple):
 
     key: bytes
     request: bytes
-
-    @property
-    def is_delete(self) -> bool:
-        """Whether it deletes."""
-        return self.request.startswith(_DELETE)
+    is_delete: bool
 
 
 def put_operation(key: bytes, item: bytes) -> Operation:
     """Return the operation that stores `item` (a DynamoDB JSON object)."""
-    return Operation(key, _PUT + item + b"}}")
+    return Operation(key, _PUT + item + b"}}", False)
 
 
 def delete_operation(key: bytes) -> Operation:
     """Return the operation that deletes the item of that key."""
-    return Operation(key, _DELETE + key + b"}}")
+    return Operation(key, _DELETE + key + b"}}", True)
 
 
 def body_of(table: str, operations: Sequence[Operation]) -> bytes:

@@ -336,7 +336,7 @@ class BatchWriter:
             self._refusals.append((operations[0].key, item_reason(answer.error_code, answer.message)))
 
     def _count_done(self, operations: Sequence[Operation], left: Sequence[Operation]) -> None:
-        deleted = sum(o.is_delete for o in operations) - sum(o.is_delete for o in left)
+        deleted = sum([o.is_delete for o in operations]) - sum([o.is_delete for o in left])
         with self._answered:
             self.deleted += deleted
             self.written += len(operations) - len(left) - deleted
