@@ -16,6 +16,7 @@ from pg2dynamo.cli.command import (
 )
 from pg2dynamo.cli.copy import OverwriteOption, show_copy
 from pg2dynamo.cli.export import DirectoryOption
+from pg2dynamo.cli.prepare import CreateKmsKeyOption
 from pg2dynamo.migration.import_ import ImportOptions, import_export
 
 
@@ -26,13 +27,14 @@ def import_(
     max_deletes: MaxDeletesOption = None,
     expect_refused: ExpectRefusedOption = 0,
     overwrite: OverwriteOption = False,
+    create_kms_key: CreateKmsKeyOption = False,
 ) -> None:
     """Bring the target to what an export holds; PostgreSQL need not be reached.
 
     The whole directory is proved first: one that is damaged or incomplete is refused before anything is written.
     Stopped, it goes on where it was when it is run again.
     """
-    options = ImportOptions(max_deletes=max_deletes, expect_refused=expect_refused, overwrite=overwrite)
+    options = ImportOptions(None, max_deletes, expect_refused, overwrite, create_kms_key)
     run(
         lambda loaded, progress: import_export(loaded, os.environ, directory, options, progress),
         plan=plan,

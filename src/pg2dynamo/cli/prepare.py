@@ -12,13 +12,15 @@ from pg2dynamo.cli.command import DEFAULT_PLAN, DONE, JsonOption, PlanOption, ru
 from pg2dynamo.migration.prepare import PrepareReport
 from pg2dynamo.migration.prepare import prepare as prepare_plan
 
+CreateKmsKeyOption = Annotated[
+    bool, typer.Option("--create-kms-key", help="Create the plan's KMS key and alias when they are not there.")
+]
+
 
 def prepare(
     plan: PlanOption = DEFAULT_PLAN,
     as_json: JsonOption = False,
-    create_kms_key: Annotated[
-        bool, typer.Option("--create-kms-key", help="Create the plan's KMS key and alias when they are not there.")
-    ] = False,
+    create_kms_key: CreateKmsKeyOption = False,
 ) -> None:
     """Create the tables with their indexes, the control table and, if asked, the KMS key; again is a no-op.
 

@@ -88,7 +88,7 @@ def _count(tally: _Tally, decryptor: Decryptor, plan: SecretPlan, group: Credent
     if group.fault:
         tally.unnameable += len(group.rows)
         return
-    tally.secrets += 1
+    good_before = tally.good
     for row in group.rows:
         try:
             _judge(decryptor, plan, row)
@@ -98,6 +98,7 @@ def _count(tally: _Tally, decryptor: Decryptor, plan: SecretPlan, group: Credent
             tally.newest_undecryptable += row is group.rows[-1]
         except SecretRefused:
             tally.refused += 1
+    tally.secrets += tally.good > good_before
 
 
 def _judge(decryptor: Decryptor, plan: SecretPlan, row: CredentialRow) -> None:

@@ -95,7 +95,7 @@ def copy_all_secrets(
         for secret_plan in plan.secrets:
             seen = NamesSeen()
             with closing(read_credentials(conn, secret_plan)) as read:
-                credentials = _while_held(check_lease, read)
+                credentials = while_held(check_lease, read)
                 report = copy_secrets(plan.name, secret_plan, credentials, environ, client, seen, progress)
             journal.replace_refusals(str(secret_plan.source), report.refusals)
             total += report
@@ -107,7 +107,8 @@ def copy_all_secrets(
     return total
 
 
-def _while_held(check_lease: Callable[[], None], credentials: Credentials) -> Credentials:
+def while_held(check_lease: Callable[[], None], credentials: Credentials) -> Credentials:
+    """Yield the credentials, looking before each secret whether this run may still write."""
     for group in credentials:
         check_lease()
         yield group

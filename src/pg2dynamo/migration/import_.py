@@ -21,7 +21,7 @@ from pg2dynamo.dynamodb.tables import DescribedTable, is_empty, wait_until_activ
 from pg2dynamo.errors import TargetRejected
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration.copy_report import CopyReport, TableCounts
-from pg2dynamo.migration.copy_secrets import SecretsReport, copy_secrets, delete_vanished
+from pg2dynamo.migration.copy_secrets import SecretsReport, copy_secrets, delete_vanished, while_held
 from pg2dynamo.migration.export_credentials import exported_credentials
 from pg2dynamo.migration.export_files import prove
 from pg2dynamo.migration.export_manifest import ExportedTable, Manifest, require_same_plan
@@ -111,7 +111,7 @@ def import_export(
         tables = _open_tables(plan, settings, journal, manifest, mappings, directory, options)
         resumed = any(table.done for table in tables)
         _Work(environ, options, progress, journal, lease).import_tables(tables)
-        secrets = _import_secrets(plan, environ, journal, manifest, directory, options, progress)
+        secrets = _import_secrets(plan, environ, journal, lease, manifest, directory, options, progress)
         report = CopyReport(
             migration=plan.name,
             snapshot=position.as_json(),
@@ -293,6 +293,7 @@ def _import_secrets(
     plan: Plan,
     environ: Mapping[str, str],
     journal: Journal,
+    lease: Lease,
     manifest: Manifest,
     directory: Path,
     options: ImportOptions,
@@ -307,10 +308,11 @@ def _import_secrets(
     first = sum(run.command in ("copy", "import") for run in journal.runs()) < 2
     for secret in plan.secrets:
         seen = NamesSeen()
-        credentials = exported_credentials(directory, exported[str(secret.source)], secret)
+        credentials = while_held(lease.check, exported_credentials(directory, exported[str(secret.source)], secret))
         report = copy_secrets(plan.name, secret, credentials, environ, client, seen, progress)
         journal.replace_refusals(str(secret.source), report.refusals)
         total += report
+        lease.check()
         if not first:
             total += SecretsReport(deleted=delete_vanished(plan.name, secret, client, seen, options.max_deletes))
     for warning in total.warnings:
