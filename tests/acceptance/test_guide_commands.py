@@ -180,8 +180,8 @@ def test_a_changed_item_and_a_missing_one_are_found(exported: Sides) -> None:
     client.put_item(TableName=table, Item={**second, "tenant_id": {"S": "00000000-0000-4000-8000-000000000000"}})
     verified = exported.step("verify_migration", "--report", str(exported.directory / "r.jsonl"), code=3)
     lines = [json.loads(line) for line in (exported.directory / "r.jsonl").read_text().splitlines()]
-    assert {(line["kind"], line["key"]["tenant_id"]) for line in lines} == {
-        ("different", first["tenant_id"]["S"]),
+    assert {(line["kind"], line["key"]["tenant_id"], *line["attributes"]) for line in lines} == {
+        ("different", first["tenant_id"]["S"], "status"),
         ("missing", second["tenant_id"]["S"]),
         ("extra", "00000000-0000-4000-8000-000000000000"),
     }

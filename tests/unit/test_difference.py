@@ -10,7 +10,13 @@ from pg2dynamo.mapping.digest import digest_row
 from pg2dynamo.mapping.table import Attribute, TableMapping, TableName
 from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.mapping.values import Json, Undecodable, Unknown, Value
-from pg2dynamo.migration.difference import Pairs, differing_attributes, row_pairs
+from pg2dynamo.migration.difference import (
+    Pairs,
+    attribute_digests,
+    attributes_unlike,
+    differing_attributes,
+    row_pairs,
+)
 
 MAPPING = TableMapping(
     source=TableName("public", "t"),
@@ -43,6 +49,12 @@ MAPPING = TableMapping(
 )
 def test_the_attributes_that_differ_are_named(row: Pairs, item: Pairs, names: tuple[str, ...]) -> None:
     assert differing_attributes(row, item) == names
+    assert attributes_unlike(MAPPING, attribute_digests(MAPPING, row), item) == names
+
+
+def test_attributes_that_cannot_be_given_back_are_unlike_whatever_the_item_holds() -> None:
+    digests = attribute_digests(MAPPING, row_pairs(MAPPING, ["x", "y"], ("b",)))
+    assert attributes_unlike(MAPPING, digests, [("a", "x"), ("b", "y")]) == ("b",)
 
 
 def test_null_is_the_absent_attribute() -> None:

@@ -15,6 +15,8 @@ Pairs: TypeAlias = Sequence[tuple[str, Value]]
 
 Kind: TypeAlias = Literal["missing", "different", "extra"]
 
+ATTRIBUTE_DIGEST_BYTES = 4
+
 UNRESTORED = ""
 """The name under which a row's pairs hold what its item could not give back; no attribute has an empty name."""
 
@@ -58,3 +60,29 @@ def differing_attributes(row: Pairs, item: Pairs) -> tuple[str, ...]:
     theirs = {name: digest_row([(name, value)]) for name, value in item}
     names = {name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)}
     return tuple(sorted(names | {str(name) for name in unrestored}))
+
+
+def attribute_digests(mapping: TableMapping, row: Pairs) -> bytes:
+    """Return four bytes for each attribute of the mapping, in order: enough to name what differs in a row that does."""
+    values = dict(row)
+    unrestored = values.get(UNRESTORED)
+    names = unrestored if isinstance(unrestored, list) else []
+    return b"".join(
+        _short(UNRESTORED, a.name) if a.name in names else _short(a.name, values.get(a.name))
+        for a in mapping.attributes
+    )
+
+
+def attributes_unlike(mapping: TableMapping, digests: bytes, item: Pairs) -> tuple[str, ...]:
+    """Return the names of the item's attributes that are not as the row's `attribute_digests` have them."""
+    values = dict(item)
+    size = ATTRIBUTE_DIGEST_BYTES
+    known = [attribute.name for attribute in mapping.attributes]
+    unlike = {
+        name for i, name in enumerate(known) if _short(name, values.get(name)) != digests[i * size : (i + 1) * size]
+    }
+    return tuple(sorted(unlike | (values.keys() - set(known))))
+
+
+def _short(name: str, value: Value) -> bytes:
+    return digest_row([(name, value)])[:ATTRIBUTE_DIGEST_BYTES]

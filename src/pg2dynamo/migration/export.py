@@ -27,7 +27,7 @@ from pg2dynamo.mapping.table import TableMapping, TableName
 from pg2dynamo.migration import export_manifest
 from pg2dynamo.migration.binary_credentials import read_by_name
 from pg2dynamo.migration.credentials import compile_credentials, read_credentials
-from pg2dynamo.migration.difference import row_pairs
+from pg2dynamo.migration.difference import attribute_digests, row_pairs
 from pg2dynamo.migration.export_credentials import compared_credentials, credential_lines, require_same_credentials
 from pg2dynamo.migration.export_files import LineFiles, folder, sync_directory, sync_tree, write_durably
 from pg2dynamo.migration.export_manifest import ExportedCredentials, ExportedTable, FileRecord, Manifest, plan_digest
@@ -321,13 +321,14 @@ def _refused(encoder: Encoder, line: bytes, fault: RowRefused) -> bytes:
 
 
 def _write_digests(mapping: TableMapping, batches: Iterator[list[Any]], digests: LineFiles) -> int:
-    """Write digest of key, digest of row and key of every row, read by the path that verification reads by."""
+    """Write digests of key, row and attributes, and the key, of every row, read by the path of verification."""
     rows = 0
     for batch in batches:
         for row in batch:
             entry = digested_row(mapping, row_pairs(mapping, row.values, row.unrestored))
             key = orjson.dumps(key_texts(mapping, dict(entry.of)))
-            digests.add((b"\t".join((entry.key.hex().encode(), entry.row.hex().encode(), key)),))
+            hexes = (entry.key.hex(), entry.row.hex(), attribute_digests(mapping, entry.of).hex())
+            digests.add((b"\t".join((*(text.encode() for text in hexes), key)),))
         rows += len(batch)
     return rows
 

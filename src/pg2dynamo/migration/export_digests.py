@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import orjson
 
@@ -38,10 +38,18 @@ def read_digests(directory: Path, file: FileRecord) -> Iterator[list[Digested]]:
         yield batch
 
 
+class ExportedRow(NamedTuple):
+    """What an export tells of one row: digests of each attribute, and the JSON of the key's texts."""
+
+    attributes: bytes
+    key_texts: bytes
+
+
 def _digested(line: bytes, file: FileRecord) -> Digested:
     try:
-        key, row, texts = line.split(b"\t", 2)
-        return Digested(bytes.fromhex(key.decode()), bytes.fromhex(row.decode()), texts)
+        *hexes, texts = line.split(b"\t", 3)
+        key, row, attributes = (bytes.fromhex(text.decode()) for text in hexes)
+        return Digested(key, row, ExportedRow(attributes, texts))
     except ValueError:
         raise ExportDamaged(f"The file {file.path} holds a line that is no digest.") from None
 
@@ -61,7 +69,7 @@ class DigestPart:
 
     def key_of(self, entry: Digested) -> KeyTexts:
         """See Part."""
-        texts: KeyTexts = orjson.loads(entry.of)
+        texts: KeyTexts = orjson.loads(entry.of.key_texts)
         return texts
 
 
@@ -79,13 +87,16 @@ class DigestIndex:
                 _build(directory, files, path)
         self._connection = sqlite3.connect(path, isolation_level=None)
 
-    def rows(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Return the digest of the row of each of these key digests that there is."""
-        found: dict[bytes, bytes] = {}
+    def rows(self, keys: Sequence[bytes]) -> dict[bytes, Seen]:
+        """Return the row of each of these key digests that there is."""
+        found: dict[bytes, Seen] = {}
         for start in range(0, len(keys), KEYS_PER_STATEMENT):
             asked = keys[start : start + KEYS_PER_STATEMENT]
             marks = ", ".join("?" * len(asked))
-            found.update(self._connection.execute(f"SELECT key, row FROM digests WHERE key IN ({marks})", asked))  # noqa: S608
+            query = f"SELECT key, row, attributes FROM digests WHERE key IN ({marks})"  # noqa: S608
+            found |= {
+                key: Seen(row, None, attributes) for key, row, attributes in self._connection.execute(query, asked)
+            }
         return found
 
     def close(self) -> None:
@@ -97,18 +108,19 @@ def _build(directory: Path, files: Sequence[FileRecord], path: Path) -> None:
     partial = path.with_suffix(".partial")
     with closing(sqlite3.connect(partial, isolation_level=None)) as connection:
         connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE;")
-        connection.execute("CREATE TABLE digests (key BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID")
+        connection.execute("CREATE TABLE digests (key BLOB PRIMARY KEY, row BLOB, attributes BLOB) WITHOUT ROWID")
         connection.execute("BEGIN")
         for file in files:
             for batch in read_digests(directory, file):
-                connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?)", [d[:2] for d in batch])
+                rows = [(entry.key, entry.row, entry.of.attributes) for entry in batch]
+                connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", rows)
         connection.execute("COMMIT")
     os.replace(partial, path)  # noqa: PTH105 - whole or not at all
 
 
 @dataclass(frozen=True, slots=True)
 class ExportLookup:
-    """The rows of an export by key: only their digests are known, so attributes that differ go unnamed."""
+    """The rows of an export by key: their digests, and those of their attributes."""
 
     directory: str
     files: tuple[FileRecord, ...]
@@ -117,5 +129,4 @@ class ExportLookup:
     def look(self, keys: Sequence[Mapping[str, Value]]) -> dict[bytes, Seen]:
         """See `look_again.RowLookup`."""
         with closing(DigestIndex(Path(self.directory), self.files, Path(self.index))) as index:
-            rows = index.rows([digest_key(key.items()) for key in keys])
-        return {key: Seen(row, None) for key, row in rows.items()}
+            return index.rows([digest_key(key.items()) for key in keys])

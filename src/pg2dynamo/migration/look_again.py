@@ -19,7 +19,7 @@ from pg2dynamo.mapping.digest import digest_key
 from pg2dynamo.mapping.key_text import KeyTexts, can_be_key, item_key, key_values
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.values import Value
-from pg2dynamo.migration.difference import Difference, Pairs, differing_attributes, row_pairs
+from pg2dynamo.migration.difference import Difference, Pairs, attributes_unlike, differing_attributes, row_pairs
 from pg2dynamo.migration.verify_segment import (
     VerifyJob,
     again_when_cut_off,
@@ -35,10 +35,11 @@ KEYS_PER_TASK = 100
 
 
 class Seen(NamedTuple):
-    """A row or item by its digest; `pairs` is None where only the digest is known, and attributes go unnamed."""
+    """A row or item by its digest, and its pairs; of a row of an export, `attribute_digests` instead of pairs."""
 
     digest: bytes
     pairs: Pairs | None
+    attributes: bytes = b""
 
 
 class RowLookup(Protocol):
@@ -123,6 +124,7 @@ def _difference(mapping: TableMapping, texts: KeyTexts, row: Seen | None, item: 
         return Difference(table, texts, "extra" if row is None else "missing")
     if row.digest == item.digest:
         return None
-    known = row.pairs is not None and item.pairs is not None
-    names = differing_attributes(row.pairs or (), item.pairs or ()) if known else ()
-    return Difference(table, texts, "different", names)
+    pairs = item.pairs or ()
+    if row.pairs is None:
+        return Difference(table, texts, "different", attributes_unlike(mapping, row.attributes, pairs))
+    return Difference(table, texts, "different", differing_attributes(row.pairs, pairs))

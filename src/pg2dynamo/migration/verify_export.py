@@ -41,9 +41,8 @@ def verify_export(
 ) -> VerifyReport:
     """Compare the export in `directory` with DynamoDB and Secrets Manager; return what was found.
 
-    As `verify.verify`, but the rows are the export's, by the digests that were made of them where they were
-    read: an item that differs is named by its key, not by attribute. Raises ExportDamaged when the export is
-    not whole.
+    As `verify.verify`, but the rows are the export's, by the digests that were made of them and of their
+    attributes where they were read. Raises ExportDamaged when the export is not whole.
     """
     progress = progress or Silent()
     began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="microseconds")
