@@ -27,6 +27,7 @@ from pg2dynamo.local.process import LocalServerError
 
 POSTGRES_SERVERS = ("pg18-wheel", "pg15-debian")
 AWS_STACKS = ("stand-in", "dynamodb-local")
+LACKING = "this machine lacks a part: "
 REQUIRE_ALL = "PG2DYNAMO_TEST_REQUIRE_ALL"
 """Set to 1, what this machine lacks fails the tests that need it instead of skipping them."""
 
@@ -37,8 +38,6 @@ class Stoppable(Protocol):
     def stop(self) -> None:
         """End it."""
 
-
-_not_run: set[str] = set()
 
 Server = TypeVar("Server", bound=Stoppable)
 
@@ -107,17 +106,18 @@ def lacking(reason: str) -> NoReturn:
     """Skip the test for want of a part that this machine has not; fail it where everything is required."""
     if os.environ.get(REQUIRE_ALL) == "1":
         pytest.fail(reason)
-    _not_run.add(reason)
-    pytest.skip(reason)
+    pytest.skip(LACKING + reason)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Name last what this machine lacked, so that a passing run cannot be mistaken for a whole one."""
-    terminal: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is None:
-        return
-    for reason in sorted(_not_run):
-        terminal.write_line(f"Not run here: {reason}.", yellow=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what this machine lacked, so that a passing run cannot be mistaken for a whole one.
+
+    Read from the reports, which come from every process that ran tests.
+    """
+    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
+    texts = {longrepr[2] for longrepr in skipped if isinstance(longrepr, tuple)}
+    for text in sorted(text for text in texts if LACKING in text):
+        terminalreporter.write_line(f"Not run here: {text.partition(LACKING)[2]}.", yellow=True)
 
 
 def _debian_15() -> Path | None:
