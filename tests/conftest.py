@@ -109,15 +109,18 @@ def lacking(reason: str) -> NoReturn:
     pytest.skip(LACKING + reason)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name what this machine lacked, so that a passing run cannot be mistaken for a whole one.
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Name last what this machine lacked, so that a passing run cannot be mistaken for a whole one.
 
     Read from the reports, which come from every process that ran tests.
     """
-    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
+    terminal: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None:
+        return
+    skipped = [report.longrepr for report in terminal.stats.get("skipped", [])]
     texts = {longrepr[2] for longrepr in skipped if isinstance(longrepr, tuple)}
     for text in sorted(text for text in texts if LACKING in text):
-        terminalreporter.write_line(f"Not run here: {text.partition(LACKING)[2]}.", yellow=True)
+        terminal.write_line(f"Not run here: {text.partition(LACKING)[2]}.", yellow=True)
 
 
 def _debian_15() -> Path | None:
