@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from pg2dynamo.dynamodb.journal import QuarantinedRow
 from pg2dynamo.errors import MassDeletion, RunnerActive, TargetMissing, TargetRejected, TargetShapeDiffers
 from pg2dynamo.migration.copy import CopyOptions, copy
 from pg2dynamo.migration.prepare import prepare
@@ -204,6 +205,18 @@ def test_rows_that_dynamodb_cannot_hold_go_to_quarantine_and_are_retried_alone_w
     assert report.tables["public.people"].written >= 2
     assert not list(case.journal().quarantined())
     assert {"901", "902"} <= case.items(PEOPLE).keys()
+
+
+def test_a_row_whose_key_was_too_long_to_keep_leaves_the_quarantine_when_the_whole_table_is_read(
+    local_case: Case,
+) -> None:
+    local_case.copy()
+    row = QuarantinedRow("public.people", {"id": "9" * 300_001}, "id", "a key of more than 2,048 bytes", "earlier")
+    local_case.journal().put_quarantined([row])
+    report = local_case.copy()
+    assert report.tables["public.people"].written == 300
+    assert report.ok
+    assert local_case.copy().tables["public.people"].written == 0
 
 
 def test_a_plan_that_now_fits_takes_the_rows_out_of_quarantine(local_case: Case) -> None:

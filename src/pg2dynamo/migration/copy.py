@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from psycopg import Connection
+
 from pg2dynamo import faults
 from pg2dynamo.dynamodb.journal import Journal, SegmentRecord, TableRecord
 from pg2dynamo.dynamodb.lease import Lease
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.tables import (
     DescribedTable,
-    is_empty,
     require_shape,
     shape_differences,
     table_shape,
@@ -37,7 +38,7 @@ from pg2dynamo.migration.reconcile import ReconcileTask, find_vanished
 from pg2dynamo.migration.resume import SegmentDecision, decide_segments, decide_table, deletions_allowed
 from pg2dynamo.migration.run import recorded_run
 from pg2dynamo.migration.source import compile_plan, open_source, source_dsn, source_tables
-from pg2dynamo.migration.target import open_journal, target_settings
+from pg2dynamo.migration.target import open_journal, require_empty, target_settings
 from pg2dynamo.migration.workers import Workers
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.postgres.segments import BLOCKS_PER_SEGMENT, plan_segments
@@ -125,34 +126,50 @@ def _open_tables(
 ) -> list[TableRun]:
     """Look at both sides of every table and decide what to do, before anything is written."""
     known = journal.tables()
-    position = owner.position
-    with open_source(plan, environ) as connection, adopt_snapshot(connection, position.name):
+    with open_source(plan, environ) as connection, adopt_snapshot(connection, owner.position.name):
         mappings = compile_plan(connection, plan)
         targets = {mapping.target: _require_target(journal, mapping) for mapping in mappings.values()}
         runs = []
         for mapping in mappings.values():
-            job = CopyJob(
-                migration=plan.name,
-                control_table=plan.target.control_table,
-                dsn=plan.source.dsn,
-                snapshot=position.name,
-                snapshot_label=f"{position.snapshot} of {position.taken_at}",
-                mapping=mapping,
-                settings=settings,
-            )
-            target = targets[mapping.target]
+            job = _job(plan, mapping, settings, owner)
             record = known.get(str(mapping.source))
-            decision = decide_table(record, mapping.digest, position.source_id, target.table_id)
-            if decision.first and not options.overwrite:
-                _require_empty(journal, target)
-            blocks = record.segment_blocks if record and decision.keep_segments else options.blocks_per_segment
-            records = journal.segments(str(mapping.source)) if decision.keep_segments else []
-            segments, vanished = decide_segments(plan_segments(connection, mapping.source, blocks), records)
-            fresh = _begin(job, owner, target, blocks)
-            runs.append(TableRun(job, fresh, segments, decision.reconcile or vanished))
+            runs.append(_open_table(connection, job, record, targets[mapping.target], journal, owner, options))
     for run in runs:
         _journal_begin(journal, run)
     return runs
+
+
+def _open_table(
+    connection: Connection,
+    job: CopyJob,
+    record: TableRecord | None,
+    target: DescribedTable,
+    journal: Journal,
+    owner: SnapshotOwner,
+    options: CopyOptions,
+) -> TableRun:
+    source = job.mapping.source
+    decision = decide_table(record, job.mapping.digest, owner.position.source_id, target.table_id)
+    if decision.first and not options.overwrite:
+        require_empty(journal, target.name)
+    # A quarantined row whose key was too long to keep leaves the quarantine only by reading the whole table again.
+    kept = decision.keep_segments and all(row.retryable for row in journal.quarantined(str(source)))
+    blocks = record.segment_blocks if record and kept else options.blocks_per_segment
+    records = journal.segments(str(source)) if kept else []
+    segments, vanished = decide_segments(plan_segments(connection, source, blocks), records)
+    return TableRun(job, _begin(job, owner, target, blocks), segments, decision.reconcile or vanished)
+
+
+def _job(plan: Plan, mapping: TableMapping, settings: TargetSettings, owner: SnapshotOwner) -> CopyJob:
+    return CopyJob(
+        migration=plan.name,
+        control_table=plan.target.control_table,
+        dsn=plan.source.dsn,
+        snapshot=owner.position.name,
+        snapshot_label=f"{owner.position.snapshot} of {owner.position.taken_at}",
+        mapping=mapping,
+        settings=settings,
+    )
 
 
 def _require_target(journal: Journal, mapping: TableMapping) -> DescribedTable:
@@ -160,14 +177,6 @@ def _require_target(journal: Journal, mapping: TableMapping) -> DescribedTable:
     wanted = table_shape(mapping)
     require_shape(table.name, [*shape_differences(wanted, table.shape), *unwritable(mapping, table.shape)])
     return table
-
-
-def _require_empty(journal: Journal, target: DescribedTable) -> None:
-    if not is_empty(journal.client, target.name):
-        raise TargetRejected(
-            f"The table {target.name} holds items, and this migration has never written to it.",
-            remedy="Name another table in the plan, or pass --overwrite to write over items of the same keys.",
-        )
 
 
 def _begin(job: CopyJob, owner: SnapshotOwner, target: DescribedTable, blocks: int) -> TableRecord:

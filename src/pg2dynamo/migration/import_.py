@@ -17,8 +17,7 @@ from pg2dynamo import faults
 from pg2dynamo.dynamodb.journal import Journal, QuarantinedRow, SegmentRecord, TableRecord
 from pg2dynamo.dynamodb.lease import Lease
 from pg2dynamo.dynamodb.settings import TargetSettings
-from pg2dynamo.dynamodb.tables import DescribedTable, is_empty, wait_until_active
-from pg2dynamo.errors import TargetRejected
+from pg2dynamo.dynamodb.tables import DescribedTable, wait_until_active
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration.copy_report import CopyReport, TableCounts
 from pg2dynamo.migration.copy_secrets import SecretsReport, copy_secrets, delete_vanished, while_held
@@ -31,7 +30,7 @@ from pg2dynamo.migration.prepare import prepare
 from pg2dynamo.migration.progress import Progress, Silent
 from pg2dynamo.migration.resume import deletions_allowed
 from pg2dynamo.migration.run import recorded_run
-from pg2dynamo.migration.target import open_journal, target_settings
+from pg2dynamo.migration.target import open_journal, require_empty, target_settings
 from pg2dynamo.migration.workers import Workers
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.postgres.snapshot import SnapshotPosition
@@ -171,11 +170,8 @@ def _open_table(
     options: ImportOptions,
 ) -> _TableRun:
     first = known is None or known.target_id != target.table_id
-    if first and not options.overwrite and not is_empty(journal.client, target.name):
-        raise TargetRejected(
-            f"The table {target.name} holds items, and this migration has never written to it.",
-            remedy="Name another table in the plan, or pass --overwrite to write over items of the same keys.",
-        )
+    if first and not options.overwrite:
+        require_empty(journal, target.name)
     same = known is not None and not first and known.mapping_digest == job.mapping.digest
     records = journal.segments(str(job.mapping.source)) if same else []
     done = {record.leaf: record for record in records if record.leaf.startswith(job.leaf_prefix)}

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pg2dynamo.dynamodb.client import dynamodb_client
 from pg2dynamo.dynamodb.journal import Journal
 from pg2dynamo.dynamodb.settings import TargetSettings
-from pg2dynamo.errors import TargetMissing
+from pg2dynamo.dynamodb.tables import is_empty
+from pg2dynamo.errors import TargetMissing, TargetRejected
 from pg2dynamo.plan.load import resolve
 from pg2dynamo.plan.model import Plan
 
@@ -28,3 +29,12 @@ def open_journal(plan: Plan, settings: TargetSettings) -> Journal:
             f"The control table {plan.target.control_table} is not there.", remedy="Run `pg2dynamo prepare`."
         )
     return journal
+
+
+def require_empty(journal: Journal, table: str) -> None:
+    """Raise TargetRejected when the table holds items: nothing of another application is written over unasked."""
+    if not is_empty(journal.client, table):
+        raise TargetRejected(
+            f"The table {table} holds items, and this migration has never written to it.",
+            remedy="Name another table in the plan, or pass --overwrite to write over items of the same keys.",
+        )
