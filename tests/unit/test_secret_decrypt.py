@@ -47,6 +47,7 @@ def test_an_optional_key_may_be_unset_and_another_may_not() -> None:
         (base64.urlsafe_b64encode(b"\x81" + bytes(72)), "not a Fernet token"),
         (base64.urlsafe_b64encode(b"\x80" + bytes(72)), "no key decrypts it"),
     ],
+    ids=["other key", "altered", "empty", "text", "bytes", "too short", "other version", "no signature"],
 )
 def test_what_does_not_decrypt_has_a_reason_without_values(ciphertext: bytes, reason: str) -> None:
     with pytest.raises(SecretUndecryptable) as raised:
@@ -55,7 +56,7 @@ def test_what_does_not_decrypt_has_a_reason_without_values(ciphertext: bytes, re
     assert raised.value.__context__ is None
 
 
-@pytest.mark.parametrize("key", ["short", NEW[:-2], "ü" * 44])
+@pytest.mark.parametrize("key", ["short", NEW[:-2], "ü" * 44], ids=["short", "cut", "not ASCII"])
 def test_a_key_that_is_none_is_named_by_its_variable_only(key: str) -> None:
     with pytest.raises(SecretError, match="NEW_KEY is not a Fernet key") as raised:
         build_decryptor(PLAN, {"NEW_KEY": key})
