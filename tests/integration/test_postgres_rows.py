@@ -14,7 +14,7 @@ from pg2dynamo.mapping.table import TableName
 from pg2dynamo.mapping.values import Endless, Value
 from pg2dynamo.postgres.rows import copy_rows, copy_rows_by_key, count_rows, keys_present
 from pg2dynamo.postgres.segments import plan_segments
-from pg2dynamo.postgres.selection import count_visible, newer_condition
+from pg2dynamo.postgres.selection import count_visible, estimated_rows, newer_condition
 from pg2dynamo.postgres.snapshot import adopt_snapshot, hold_snapshot
 from pg2dynamo.postgres.streaming import BATCH_BYTES
 from pg2dynamo.secret import Secret
@@ -75,12 +75,14 @@ def test_partitions_of_partitions_are_read_and_the_source_name_holds_in_the_plan
         "CREATE TABLE public.t1b PARTITION OF public.t1 DEFAULT",
         "CREATE TABLE public.t2 PARTITION OF public.t DEFAULT",
         _fill(200),
+        "ANALYZE public.t",
     )
     with session(database) as conn:
         mapping = mapping_of(conn, "t", attributes={"both": {"sql": "t.id || t.a"}})
         lines = copied_lines(conn, mapping)
         assert _ids(lines) == list(range(1, 201))
         assert count_visible(conn, mapping) == 200
+        assert estimated_rows(conn, mapping) == 200
         assert b"7\trow 7\t7row 7" in lines
         assert list(copy_rows_by_key(conn, mapping, [{"id": "7"}])) == [[b"7\trow 7\t7row 7"]]
 

@@ -82,9 +82,12 @@ class _Line:
 class PlainProgress:
     """A line when a table is done, and every few seconds while it is not."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
+    def __init__(
+        self, stream: TextIO, *, quiet: bool = False, interval_seconds: float = PLAIN_INTERVAL_SECONDS
+    ) -> None:
         self._stream = stream
         self._quiet = quiet
+        self._interval = interval_seconds
         self._lines: dict[tuple[str, str], _Line] = {}
 
     def start(self, phase: str, table: str, rows: int | None) -> None:
@@ -93,7 +96,7 @@ class PlainProgress:
     def advance(self, phase: str, table: str, rows: int) -> None:
         line = self._lines[phase, table]
         line.done += rows
-        if time.monotonic() - line.said >= PLAIN_INTERVAL_SECONDS:
+        if time.monotonic() - line.said >= self._interval:
             line.said = time.monotonic()
             self._write(f"{phase} {table}: {line.describe()}")
 

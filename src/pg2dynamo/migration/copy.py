@@ -42,6 +42,7 @@ from pg2dynamo.migration.target import open_journal, require_empty, target_setti
 from pg2dynamo.migration.workers import Workers
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.postgres.segments import BLOCKS_PER_SEGMENT, plan_segments
+from pg2dynamo.postgres.selection import estimated_rows
 from pg2dynamo.postgres.snapshot import SnapshotOwner, adopt_snapshot, hold_snapshot
 
 
@@ -69,6 +70,7 @@ class TableRun:
     record: TableRecord
     segments: list[SegmentDecision]
     reconcile: bool
+    expected_rows: int
     counts: TableCounts = field(default_factory=TableCounts)
 
     @property
@@ -157,7 +159,13 @@ def _open_table(
     blocks = record.segment_blocks if record and kept else options.blocks_per_segment
     records = journal.segments(str(source)) if kept else []
     segments, vanished = decide_segments(plan_segments(connection, source, blocks), records)
-    return TableRun(job, _begin(job, owner, target, blocks), segments, decision.reconcile or vanished)
+    return TableRun(
+        job=job,
+        record=_begin(job, owner, target, blocks),
+        segments=segments,
+        reconcile=decision.reconcile or vanished,
+        expected_rows=estimated_rows(connection, job.mapping),
+    )
 
 
 def _job(plan: Plan, mapping: TableMapping, settings: TargetSettings, owner: SnapshotOwner) -> CopyJob:
@@ -251,7 +259,7 @@ class _Work:
 
     def _tasks(self, tables: list[TableRun]) -> Iterator[SegmentTask]:
         for table in tables:
-            self._progress.start("copy", table.name, None)
+            self._progress.start("copy", table.name, table.expected_rows)
             if not table.segments:
                 self._progress.finish("copy", table.name)
             for decision in table.segments:
