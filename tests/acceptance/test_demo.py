@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pg2dynamo.local import process
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -20,11 +23,11 @@ PG2DYNAMO = Path(sys.executable).with_name("pg2dynamo")
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    # The unprivileged user that PostgreSQL runs as must reach it.
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o711)
-    return tmp_path / "demo"
+def directory() -> Iterator[Path]:
+    """A directory that the unprivileged user which PostgreSQL runs as can reach."""
+    parent = process.make_directory("pg2dynamo-test-demo-")
+    yield parent / "demo"
+    process.remove_directory(parent)
 
 
 def demo(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -59,6 +59,7 @@ def test_a_missing_region_is_said_with_a_remedy(monkeypatch: pytest.MonkeyPatch)
 def test_only_an_endpoint_on_this_machine_is_not_paced(
     endpoint: str, paced: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     client = secrets_client("eu-central-1")
