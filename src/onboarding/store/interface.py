@@ -87,6 +87,12 @@ class Store(Protocol):
     def check(self) -> None:
         """Ask each server that the store stands on for an answer. Raises Unavailable."""
 
+    def prepare(self) -> None:
+        """Create what the service needs beside the migrated tables: its receipts. Idempotent.
+
+        Safe in several processes at once. Raises Unavailable.
+        """
+
     def close(self) -> None:
         """Give back connections. Idempotent."""
 

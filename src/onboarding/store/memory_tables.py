@@ -55,6 +55,9 @@ class MemoryTables:
     def check(self) -> None:
         """Do nothing: it is always there."""
 
+    def prepare(self) -> None:
+        """Do nothing: there is nothing to create."""
+
     def close(self) -> None:
         """Do nothing."""
 
