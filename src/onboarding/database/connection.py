@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import set_json_loads
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.orm import Session
 
@@ -69,6 +70,7 @@ def connect(dsn: str, *, seconds: int | None = None) -> PatientConnection:
         connect_timeout=seconds or stated or CONNECT_SECONDS,
     )
     connection.patience_seconds = seconds or ANSWER_SECONDS
+    set_json_loads(_load_document, connection)  # here, as an engine with a creator does not hand on its own
     return connection
 
 
@@ -92,7 +94,6 @@ def engine_for(dsn: str) -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,
         use_native_hstore=False,
-        json_deserializer=_load_document,
     )
 
 

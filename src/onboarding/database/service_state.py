@@ -41,8 +41,9 @@ def create_service_state(connection: Connection) -> None:
 
 
 def _is_there(connection: Connection) -> bool:
-    found = connection.execute(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": f"{SCHEMA}.{RECEIPTS.name}"})
-    return bool(found.scalar_one())
+    # Read as rows: to_regclass could answer from a cache of before the wait for the lock.
+    there = "SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = :schema AND tablename = :table)"
+    return bool(connection.execute(text(there), {"schema": SCHEMA, "table": RECEIPTS.name}).scalar_one())
 
 
 def find_receipt(connection: Connection, key: str, now: datetime) -> Receipt | None:
