@@ -32,8 +32,6 @@ def create_service_state(connection: Connection) -> None:
 
     Needs no right to create anything when they are. Safe when several processes do it at once.
     """
-    if _is_there(connection):
-        return
     connection.execute(select(func.pg_advisory_xact_lock(CREATION_LOCK)))
     if not _is_there(connection):
         connection.execute(CreateSchema(SCHEMA, if_not_exists=True))

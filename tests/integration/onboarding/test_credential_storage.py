@@ -179,7 +179,7 @@ def test_a_value_shows_itself_in_no_log_repr_or_error(
     errors.append(failure.value)
     said = caplog.text + repr(storing) + "".join(f"{error}{error!r}{error.__cause__!r}" for error in errors)
     assert caplog.text
-    for secret in ("marker", token, KEY, OTHER_KEY):
+    for secret in ("marker", token[:30], KEY, OTHER_KEY):
         assert secret not in said
 
 
