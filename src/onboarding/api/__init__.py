@@ -1,0 +1,1 @@
+"""The onboarding service over HTTP: JSON under /api/v1, the same on every store."""
