@@ -17,13 +17,31 @@ from onboarding.api.body_limit import BodyLimit
 from onboarding.api.document import openapi_document
 from onboarding.api.problems import HANDLED, answer_problem
 from onboarding.api.request_log import RequestLog
-from onboarding.api.routes import accounts, health, providers, tenants
+from onboarding.api.routes import (
+    accounts,
+    credentials,
+    executions,
+    health,
+    providers,
+    scan_results,
+    schedules,
+    tenants,
+)
 from onboarding.api.secured_route import PREFIX
 from onboarding.api.service import Service
 from onboarding.api.settings import ApiSettings
 from onboarding.store.interface import Store
 
-ROUTERS = (health.router, tenants.router, providers.router, accounts.router)
+ROUTERS = (
+    health.router,
+    tenants.router,
+    providers.router,
+    accounts.router,
+    credentials.router,
+    schedules.router,
+    executions.router,
+    scan_results.router,
+)
 DESCRIPTION = "Tenants, their cloud accounts and credentials, and when these are scanned."
 
 

@@ -62,6 +62,10 @@ class Call:
         content = _content(answer, record)
         return _json(content, status, {"ETag": _etag(content)})
 
+    def plain(self, answer: type[Answer], record: object) -> Response:
+        """Answer what is no record of its own: without ETag."""
+        return _json(_content(answer, record), HTTPStatus.OK, {})
+
     def page(self, query: PageQuery) -> PageRequest:
         """Return which page a listing is asked for. Raises InvalidCursor."""
         after = None

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from onboarding.api.answers import ProblemAnswer
-from onboarding.api.fields import DOCUMENT_SCHEMAS
+from onboarding.api.fields import DOCUMENT_MARK, DOCUMENT_SCHEMAS
 
 _OF_THE_FRAMEWORK = ("HTTPValidationError", "ValidationError")
 
@@ -28,8 +28,19 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         for operations in document["paths"].values():
             for operation in operations.values():
                 _tidy(operation)
-        app.openapi_schema = document
+        app.openapi_schema = _with_documents(document)
     return app.openapi_schema
+
+
+def _with_documents(part: Any) -> Any:
+    """Return the part with the schema of documents wherever a field is marked as one."""
+    if isinstance(part, list):
+        return [_with_documents(element) for element in part]
+    if not isinstance(part, dict):
+        return part
+    if DOCUMENT_MARK.items() <= part.items():
+        return {"$ref": "#/components/schemas/Document"}
+    return {name: _with_documents(member) for name, member in part.items()}
 
 
 def _tidy(operation: dict[str, Any]) -> None:

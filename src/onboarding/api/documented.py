@@ -9,7 +9,7 @@ from fastapi import Path
 
 from onboarding.api import example_records as example
 from onboarding.api.answers import ProblemAnswer
-from onboarding.api.fields import Id
+from onboarding.api.fields import Id, ScanId
 from onboarding.api.problems import MEDIA_TYPE
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
@@ -75,4 +75,6 @@ ProviderPath: TypeAlias = Annotated[Id, Path(examples=[example.PROVIDER])]
 AccountPath: TypeAlias = Annotated[Id, Path(examples=[example.ACCOUNT])]
 SchedulePath: TypeAlias = Annotated[Id, Path(examples=[example.SCHEDULE])]
 ExecutionPath: TypeAlias = Annotated[Id, Path(examples=[example.EXECUTION])]
-ScanPath: TypeAlias = Annotated[str, Path(examples=[example.SCAN], min_length=1)]
+ScanPath: TypeAlias = Annotated[
+    ScanId, Path(examples=[example.SCAN], description="Ids that were migrated may hold any character.")
+]

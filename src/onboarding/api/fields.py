@@ -29,6 +29,8 @@ from onboarding.store.rules import (
     WORDS,
 )
 
+DOCUMENT_MARK = {"type": "object", "format": "document"}
+"""Stands in the schemas for the one below, which refers to itself and so cannot be written at a field."""
 NO_NUL = "^[^\\u0000]*$"
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -103,7 +105,7 @@ def _storable(value: str) -> str:
 
 
 def _document(kind: str, field: str) -> Any:
-    return BeforeValidator(partial(_ruled, kind, field)), WithJsonSchema({"$ref": "#/components/schemas/Document"})
+    return BeforeValidator(partial(_ruled, kind, field)), WithJsonSchema(DOCUMENT_MARK)
 
 
 _UUID_SCHEMA = {"type": "string", "format": "uuid"}
@@ -158,6 +160,7 @@ ScanReference: TypeAlias = Annotated[
     BeforeValidator(partial(_ruled, "execution", "scan_id")),
     WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9._:\-]{1,255}$", "minLength": 1, "maxLength": 255}),
 ]
+ScanId: TypeAlias = Annotated[str, *_text(1, 255)]
 Cron: TypeAlias = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=255),
