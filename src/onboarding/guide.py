@@ -13,8 +13,6 @@ are used.
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -22,11 +20,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from onboarding.kept_demo import use_kept_demo
 from pg2dynamo.cli.command import DIFFERENT, DONE, FAILED, JsonOption, MaxDeletesOption, key_text, run
 from pg2dynamo.cli.copy import OverwriteOption, show_copy
 from pg2dynamo.cli.export import show_export
 from pg2dynamo.cli.verify import show_verify
-from pg2dynamo.local.stack import ENVIRONMENT_FILE
 from pg2dynamo.migration.export import export
 from pg2dynamo.migration.import_ import ImportOptions, import_export
 from pg2dynamo.migration.prove_credentials import CredentialsReport, prove_credentials
@@ -133,16 +131,4 @@ def main(command: Callable[..., None]) -> None:
 
 
 def _use_kept_demo() -> None:
-    from onboarding.demo import default_directory
-
-    own = [name for name in os.environ if name in ("DATABASE_URL", "CREDENTIAL_KEY") or name.startswith("AWS_")]
-    file = default_directory() / ENVIRONMENT_FILE
-    # The place is in a directory that everybody can write: only a file of our own is believed.
-    if own or not file.is_file() or file.stat().st_uid != os.geteuid() or file.is_symlink():
-        return
-    print(f"Using the servers of `onboarding demo --keep` ({file}).", file=sys.stderr)  # noqa: T201
-    for line in file.read_text().splitlines():
-        words = shlex.split(line, comments=True)
-        if words[:1] == ["export"]:
-            name, _, value = words[1].partition("=")
-            os.environ.setdefault(name, value)
+    use_kept_demo()
