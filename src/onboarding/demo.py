@@ -20,7 +20,7 @@ from onboarding.seed import CredentialKeys, SeedReport, fill
 from pg2dynamo.local.stack import Stack, start_stack
 from pg2dynamo.migration.check import CheckLine, CheckReport, Level, check
 from pg2dynamo.migration.copy import CopyOptions, copy
-from pg2dynamo.migration.copy_report import CopyReport
+from pg2dynamo.migration.copy_report import CopyReport, TableCounts
 from pg2dynamo.migration.prepare import prepare
 from pg2dynamo.migration.progress import Progress
 from pg2dynamo.migration.verify import verify
@@ -39,13 +39,17 @@ def default_directory() -> Path:
 
 @dataclass(frozen=True)
 class DemoReport:
-    """What the demonstration came to. `unexpected` says in words what is not as it must be; empty when all is."""
+    """What the demonstration came to. `unexpected` says in words what is not as it must be; empty when all is.
+
+    `sources` gives the source table of each entry of the plan.
+    """
 
     seeded: SeedReport
     checked: CheckReport
     copied: CopyReport
     verified: VerifyReport
     seconds: float
+    sources: Mapping[str, str]
     kept: Stack | None = field(default=None, repr=False)
 
     @property
@@ -87,6 +91,7 @@ def run_demo(accounts: int, *, keep: bool, directory: Path | None, progress: Pro
     began = time.monotonic()
     keys = _keys()
     directory = directory or (default_directory() if keep else None)
+    sources = {table.name: str(table.source) for table in load_plan(PLAN, os.environ).tables}
     progress.say("Starting PostgreSQL and the AWS stand-ins on 127.0.0.1.")
     extra = {"CREDENTIAL_KEY": keys.current, "CREDENTIAL_KEY_OLD": keys.old, "PG2DYNAMO_PLAN": str(PLAN)}
     stack = start_stack(directory, keep=keep, database=DATABASE, extra=extra)
@@ -100,7 +105,8 @@ def run_demo(accounts: int, *, keep: bool, directory: Path | None, progress: Pro
         raise
     if not keep:
         stack.stop()
-    return DemoReport(seeded, *report, seconds=time.monotonic() - began, kept=stack if keep else None)
+    seconds = time.monotonic() - began
+    return DemoReport(seeded, *report, seconds=seconds, sources=sources, kept=stack if keep else None)
 
 
 def _keys() -> CredentialKeys:
@@ -154,11 +160,13 @@ def _migrate(stack: Stack, seeded: SeedReport, progress: Progress) -> tuple[Chec
 def _deviations(report: DemoReport) -> Iterator[str]:
     for line in _failed(report.checked):
         yield f"check: {line.subject}: {line.message}"
-    expected = {n: rows for n, rows in report.seeded.tables.items() if n in report.copied.tables}
-    if len(expected) != len(report.seeded.tables) - 1:
-        yield f"{len(report.copied.tables)} tables were copied instead of {len(report.seeded.tables) - 1}"
+    expected = {name: report.seeded.tables[source] for name, source in report.sources.items()}
+    if len(set(report.sources.values())) != len(report.seeded.tables) - 1:
+        yield "the plan does not copy every table that was filled"
+    if set(report.copied.tables) != set(expected):
+        yield f"{len(report.copied.tables)} tables were copied instead of {len(expected)}"
     for name, rows in expected.items():
-        counts = report.copied.tables[name]
+        counts = report.copied.tables.get(name, TableCounts())
         if (counts.rows, counts.items) != (rows, rows):
             yield f"{name}: {rows:,} rows were filled in, {counts.rows:,} read, {counts.items:,} are items"
     yield from _secret_deviations(report)

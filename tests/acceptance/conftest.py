@@ -21,7 +21,12 @@ from pg2dynamo.plan.load import load_plan
 from tests.conftest import Database, Servers
 
 SOURCE = Path(__file__).parents[2] / "src"
-ENTITIES = ("TENANTS", "PROVIDERS", "ACCOUNTS", "SCHEDULES", "EXECUTIONS", "SCAN_RESULTS")
+ENTITIES = (
+    *("TENANTS", "TENANT_NAMES", "PROVIDERS", "TENANT_PROVIDERS"),
+    *("ACCOUNTS", "SCHEDULES", "EXECUTIONS", "SCAN_RESULTS"),
+)
+LOOKUPS = {"tenant-names": "public.tenants", "tenant-providers": "public.providers"}
+"""Entries of the plan that have another name than their source table, and that table."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,11 @@ class Migration:
     def _rows(self) -> dict[str, int]:
         with psycopg.connect(self.onboarding.dsn) as connection:
             names = [name for name in self.onboarding.seeded.tables if name != "public.account_credentials"]
-            counts = [connection.execute(f"SELECT count(*) FROM {name}".encode()).fetchone() for name in names]
-        return {name: row[0] for name, row in zip(names, counts, strict=True) if row}
+            sources = {name: name for name in names} | LOOKUPS
+            counts = [
+                connection.execute(f"SELECT count(*) FROM {name}".encode()).fetchone() for name in sources.values()
+            ]
+        return {name: row[0] for name, row in zip(sources, counts, strict=True) if row}
 
 
 @pytest.fixture

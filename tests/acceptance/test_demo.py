@@ -20,6 +20,10 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 ONBOARDING = Path(sys.executable).with_name("onboarding")
 PG2DYNAMO = Path(sys.executable).with_name("pg2dynamo")
+TABLES = {
+    *("public.tenants", "public.providers", "public.accounts", "public.schedules", "public.schedule_executions"),
+    *("public.scan_results", "tenant-names", "tenant-providers"),
+}
 
 
 @pytest.fixture
@@ -40,7 +44,9 @@ def expect_whole(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     report: dict[str, Any] = json.loads(done.stdout)
     assert set(report) == {"ok", "seconds", "tables", "secrets", "verify"}
     assert report["ok"] is report["verify"]["equal"] is True
-    assert len(report["tables"]) == 6
+    assert set(report["tables"]) == TABLES
+    assert report["tables"]["tenant-names"] == report["tables"]["public.tenants"]
+    assert report["tables"]["tenant-providers"] == report["tables"]["public.providers"]
     for counts in report["tables"].values():
         assert counts["items"] == counts["rows"] > 0
         assert counts["quarantined"] == 0

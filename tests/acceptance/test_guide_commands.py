@@ -28,7 +28,10 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNTS = 20
-ENTITIES = ("TENANTS", "PROVIDERS", "ACCOUNTS", "SCHEDULES", "EXECUTIONS", "SCAN_RESULTS")
+ENTITIES = (
+    *("TENANTS", "TENANT_NAMES", "PROVIDERS", "TENANT_PROVIDERS"),
+    *("ACCOUNTS", "SCHEDULES", "EXECUTIONS", "SCAN_RESULTS"),
+)
 KEYS = CredentialKeys(Fernet.generate_key().decode(), Fernet.generate_key().decode())
 
 
@@ -132,7 +135,8 @@ def test_the_four_commands_migrate_everything(database: Database, aws: AwsStack,
 
 
 def _rows(sides: Sides) -> dict[str, int]:
-    return {name: rows for name, rows in sides.seeded.tables.items() if name != "public.account_credentials"}
+    tables = {name: rows for name, rows in sides.seeded.tables.items() if name != "public.account_credentials"}
+    return tables | {"tenant-names": tables["public.tenants"], "tenant-providers": tables["public.providers"]}
 
 
 def test_more_refused_credentials_than_expected_are_a_failure(exported: Sides) -> None:

@@ -26,7 +26,7 @@ def main(what: str, table: str) -> None:
     with hold_snapshot(source_dsn(plan, os.environ), [source]) as owner:
         name = owner.position.name
         with connect_source("env:DATABASE_URL", os.environ) as connection, adopt_snapshot(connection, name):
-            mapping = compile_plan(connection, plan)[source]
+            [mapping] = compile_plan(connection, plan)
             [segment] = plan_segments(connection, source, WHOLE_TABLE)
         seen = [0]
         settings = TargetSettings()

@@ -219,6 +219,25 @@ def test_a_row_whose_key_was_too_long_to_keep_leaves_the_quarantine_when_the_who
     assert local_case.copy().tables["public.people"].written == 0
 
 
+def test_a_whole_table_that_is_read_again_for_such_a_row_leaves_no_item_of_a_row_that_went(local_case: Case) -> None:
+    local_case.copy()
+    row = QuarantinedRow("public.people", {"id": "9" * 300_001}, "id", "a key of more than 2,048 bytes", "earlier")
+    local_case.journal().put_quarantined([row])
+    local_case.execute("DELETE FROM people WHERE id = 77; UPDATE people SET id = 5000 WHERE id = 5")
+    assert local_case.copy().tables["public.people"].deleted == 2
+    assert not {"77", "5"} & local_case.items(PEOPLE).keys()
+
+
+def test_a_row_that_an_import_knew_only_by_its_items_key_leaves_the_quarantine_with_its_whole_table(
+    local_case: Case,
+) -> None:
+    local_case.copy()
+    row = QuarantinedRow("public.people", {"another key": "7"}, "", "rejected", "an export's")
+    local_case.journal().put_quarantined([row])
+    assert local_case.copy().ok
+    assert not list(local_case.journal().quarantined())
+
+
 def test_a_plan_that_now_fits_takes_the_rows_out_of_quarantine(local_case: Case) -> None:
     local_case.execute("INSERT INTO people (id, name, balance) VALUES (903, 'c', 1e200)")
     assert local_case.copy().quarantined == 1

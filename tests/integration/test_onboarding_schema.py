@@ -13,7 +13,6 @@ from onboarding.database.schema import create_schema
 from onboarding.seed import CredentialKeys, NotEmpty, fill, rows
 from onboarding.seed.population import Population
 from onboarding.storage.encryption import EncryptionError, EncryptionService
-from pg2dynamo.mapping.table import TableName
 from pg2dynamo.migration.source import compile_plan
 from pg2dynamo.plan.load import load_plan
 from tests.conftest import Database
@@ -198,21 +197,26 @@ def test_the_plan_fits_the_database(empty: Database) -> None:
     plan = load_plan(PLAN, {})
     with empty.connect() as connection:
         mappings = compile_plan(connection, plan)
-    assert {str(source): mapping.target for source, mapping in mappings.items()} == {
+    assert {mapping.name: mapping.target for mapping in mappings} == {
         "public.tenants": "threat-engine-tenants",
+        "tenant-names": "threat-engine-tenant-names",
         "public.providers": "threat-engine-providers",
+        "tenant-providers": "threat-engine-tenant-providers",
         "public.accounts": "threat-engine-accounts",
         "public.schedules": "threat-engine-schedules",
         "public.schedule_executions": "threat-engine-executions",
         "public.scan_results": "threat-engine-scan-results",
     }
-    assert {form for mapping in mappings.values() for _, form in mapping.key_types} == {"S"}
-    enabled = next(a for a in mappings[TableName("public", "schedules")].attributes if a.name == "enabled")
+    assert {form for mapping in mappings for _, form in mapping.key_types} == {"S"}
+    enabled = next(a for m in mappings for a in m.attributes if (m.name, a.name) == ("public.schedules", "enabled"))
     assert (enabled.restores, enabled.back) == ("enabled", "enabled = 'true'")
 
 
 def test_every_table_and_secret_name_of_the_plan_can_be_overridden() -> None:
-    entities = ("TENANTS", "PROVIDERS", "ACCOUNTS", "SCHEDULES", "EXECUTIONS", "SCAN_RESULTS")
+    entities = (
+        *("TENANTS", "TENANT_NAMES", "PROVIDERS", "TENANT_PROVIDERS"),
+        *("ACCOUNTS", "SCHEDULES", "EXECUTIONS", "SCAN_RESULTS"),
+    )
     environ = {f"DYNAMODB_{entity}_TABLE": f"my-{entity}" for entity in entities}
     plan = load_plan(PLAN, environ | {"SECRETS_MANAGER_PREFIX": "my", "SECRETS_MANAGER_KMS_KEY_ID": "alias/my"})
     assert [table.to for table in plan.tables] == [f"my-{entity}" for entity in entities]

@@ -161,7 +161,7 @@ def test_a_missing_target_table_is_an_error_and_not_a_difference(one: Migration)
 
 
 def test_a_table_that_the_plan_has_not_is_an_error(one: Migration) -> None:
-    with pytest.raises(PlanError, match=r"public\.others"):
+    with pytest.raises(PlanError, match=r"no table others\. It has: public\.things"):
         one.verify(tables=["others"])
 
 

@@ -67,7 +67,7 @@ class Migration:
 
     def __post_init__(self) -> None:
         with open_source(self.plan, self.environ) as connection:
-            [self.mapping] = compile_plan(connection, self.plan).values()
+            [self.mapping] = compile_plan(connection, self.plan)
         self.settings = target_settings(self.plan, self.environ)
         self.client = dynamodb_client(self.settings)
 

@@ -55,6 +55,24 @@ secrets:
 """
 
 
+@pytest.mark.parametrize("name", ["public.a", "..", ".", "a/b", "/etc", "%2E", "é" * 127, "x" * 300, "tenant-names"])
+def test_any_name_gives_one_folder_directly_below_its_kind(name: str) -> None:
+    kind, _, own = folder("tables", name).partition("/")
+    assert (kind, Path(folder("tables", name)).name) == ("tables", own)
+    assert own.strip(".")
+    assert 0 < len(own) <= 255
+
+
+def test_no_two_names_give_one_folder() -> None:
+    names = [".", "%2E", "a/b", "a%2Fb", "é" * 127, "é" * 126 + "e", "é" * 126, "x" * 244, "x" * 245, "x" * 246]
+    names.append(folder("", "x" * 245)[1:])
+    assert len({folder("tables", name) for name in names}) == len(names)
+
+
+def test_the_folder_of_a_table_is_named_after_it() -> None:
+    assert folder("tables", "public.accounts") == "tables/public.accounts"
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return write_export(tmp_path / "export", [b'{"Item":{"n":{"N":"%d"}}}' % n for n in range(100)])
@@ -62,7 +80,7 @@ def directory(tmp_path: Path) -> Path:
 
 def write_export(directory: Path, lines: list[bytes]) -> Path:
     directory.mkdir()
-    where = folder("tables", MAPPING.source)
+    where = folder("tables", MAPPING.name)
     with (
         LineFiles(directory, f"{where}/data", roll_bytes=500) as data,
         LineFiles(directory, f"{where}/digests") as digests,

@@ -19,23 +19,59 @@ def _plan(**changes: Any) -> TablePlan:
 
 
 def test_a_plain_table_has_nothing_against_it() -> None:
-    assert check_table(_plan(), table()) == []
+    assert check_table([_plan()], table()) == []
 
 
 def test_row_security_fails() -> None:
-    [line] = check_table(_plan(), replace(table(), row_security=True))
+    [line] = check_table([_plan()], replace(table(), row_security=True))
     assert line.level is Level.FAILED
 
 
 def test_inheritance_is_a_warning() -> None:
-    [line] = check_table(_plan(), replace(table(), inherited=True))
+    [line] = check_table([_plan()], replace(table(), inherited=True))
     assert (line.level, "inherit" in line.message) == (Level.WARNING, True)
 
 
 @pytest.mark.parametrize(("rule", "warned"), [({"sql": "x"}, True), ({"sql": "x", "back": "y"}, False)])
 def test_a_column_that_cannot_be_restored_is_a_warning(rule: dict[str, str], warned: bool) -> None:
-    lines = check_table(_plan(attributes={"a": rule, "new": {"sql": "1"}}), table(columns=("id", "a")))
+    lines = check_table([_plan(attributes={"a": rule, "new": {"sql": "1"}})], table(columns=("id", "a")))
     assert [line.message for line in lines] == (["a cannot be restored: computed without `back`"] if warned else [])
+
+
+BY_A = {"name": "by-a", "columns": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("entries", "lost"),
+    [
+        ([BY_A], [("table by-a", "id, b cannot be restored: left out by `columns`")]),
+        ([BY_A, {}], []),
+        ([{}, BY_A], []),
+        ([BY_A, {"attributes": {"b": {"sql": "x", "back": "y"}}}], []),
+        ([{"columns": ["id", "a", "b"]}], []),
+        (
+            [BY_A, {"name": "by-b", "columns": ["id", "b"]}],
+            [
+                ("table by-a", "id, b cannot be restored: left out by `columns`"),
+                ("table by-b", "a cannot be restored: left out by `columns`"),
+            ],
+        ),
+        (
+            [BY_A, {"attributes": {"b": {"sql": "x"}}}],
+            [
+                ("table by-a", "id, b cannot be restored: left out by `columns`"),
+                ("table public.accounts", "b cannot be restored: computed without `back`"),
+            ],
+        ),
+    ],
+)
+def test_columns_left_out_are_a_warning_unless_one_entry_of_the_table_gives_back_all(
+    entries: list[dict[str, Any]], lost: list[tuple[str, str]]
+) -> None:
+    source = table(columns=("id", "a", "b"))
+    generated = replace(source.columns[0], name="g", generated=True)
+    lines = check_table([_plan(**entry) for entry in entries], replace(source, columns=(*source.columns, generated)))
+    assert [(line.subject, line.message) for line in lines if "g cannot" not in line.message] == lost
 
 
 def _limits(columns: dict[str, ColumnType], **changes: Any) -> list[tuple[str, str]]:

@@ -51,9 +51,36 @@ def test_source_keys_that_are_no_attributes_are_selected_after_them() -> None:
     assert [(k.column, k.position) for k in mapping.source_key] == [("b", 3), ("a", 4)]
 
 
+def test_only_listed_columns_become_attributes_in_the_order_of_the_table_and_rules_for_new_ones_always() -> None:
+    source = table(columns={"id": TEXT, "on": BOOLEAN, "a": TEXT, "b": TEXT}, unique=[("a",)])
+    rules = {"on": {"sql": "CASE"}, "new": {"sql": "b"}}
+    mapping = _compile(
+        source, {"on": TEXT, "new": TEXT}, key={"hash": "a"}, columns=["a", "on"], attributes=rules, name="by-a"
+    )
+    assert [(a.name, a.sql) for a in mapping.attributes] == [("on", "(CASE)"), ("a", '"a"'), ("new", "(b)")]
+    assert mapping.select_list == ("(CASE)", '"a"', "(b)", '"id"')
+    assert (mapping.name, str(mapping.source)) == ("by-a", "public.accounts")
+
+
+def test_a_mapping_goes_by_its_source_unless_the_entry_has_a_name() -> None:
+    assert (_compile(table()).entry, _compile(table()).name) == (None, "public.accounts")
+
+
 @pytest.mark.parametrize(
     ("source", "changes", "message"),
     [
+        (table(columns=("id", "a")), {"columns": ["id", "x"]}, "`columns` names x, which"),
+        (table(columns=("id", "a")), {"columns": ["a"]}, "`columns` leaves out id, which is of a key"),
+        (
+            table(columns=("id", "a")),
+            {"columns": ["id"], "indexes": [{"name": "i-x", "hash": "a"}]},
+            "`columns` leaves out a, which is of a key",
+        ),
+        (
+            table(columns=("id", "a")),
+            {"columns": ["id"], "attributes": {"a": {"sql": "1"}}},
+            "computes a, which `columns`",
+        ),
         (table(key=()), {}, "no primary key"),
         (table(columns=("id", "a")), {"key": {"hash": "a"}}, "not unique in the source"),
         (table(columns=("id",)), {"key": {"hash": "x"}}, "x is no column and no computed attribute"),
@@ -94,5 +121,8 @@ def test_the_digest_changes_with_what_items_look_like_and_not_with_indexes() -> 
     source = table(columns=("id", "a"))
     digest = _compile(source).digest
     assert _compile(source, indexes=[{"name": "i-x", "hash": "a"}]).digest == digest
+    assert _compile(source, name="another-name").digest == digest
+    assert _compile(source, columns=["a", "id"]).digest == digest
+    assert _compile(source, columns=["id"]).digest != digest
     assert _compile(source, to="other").digest != digest
     assert _compile(source, {"a": TEXT}, attributes={"a": {"sql": "upper(a)"}}).digest != digest

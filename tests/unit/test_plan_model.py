@@ -103,6 +103,61 @@ def test_no_table_is_read_or_written_twice(tables: list[tuple[str, str]], what: 
         _plan(tables=[{"from": source, "to": target, "key": {"hash": "id"}} for source, target in tables])
 
 
+def _tables(*entries: dict[str, Any]) -> Plan:
+    first = {"from": "a", "to": "one", "key": {"hash": "id"}}
+    return _plan(tables=[first | {"to": f"t{number}"} | entry for number, entry in enumerate(entries)])
+
+
+def test_an_entry_goes_by_its_source_unless_it_has_a_name() -> None:
+    plan = _tables({}, {"name": "a-by-mail"}, {"from": '"S p".b'}, {"from": "c", "name": "public.c"})
+    assert [(t.name, t.named) for t in plan.tables] == [
+        ("public.a", False),
+        ("a-by-mail", True),
+        ("S p.b", False),
+        ("public.c", False),
+    ]
+    assert Plan.model_validate(plan.model_dump(exclude_none=True)) == plan
+
+
+def test_a_second_entry_of_a_source_is_told_which_name_to_add() -> None:
+    with pytest.raises(ValidationError, match="name: a-by-mail-kind-of"):
+        _tables({}, {"from": "public.a", "key": {"hash": "mail", "range": "kind of"}})
+
+
+def test_the_only_entry_without_name_may_be_any_of_a_sources_entries() -> None:
+    assert [t.name for t in _tables({"name": "x"}, {}, {"name": "y"}).tables] == ["x", "public.a", "y"]
+
+
+@pytest.mark.parametrize(
+    "entries", [[{"name": "x"}, {"name": "x", "from": "b"}], [{"from": "b"}, {"name": "public.b"}]]
+)
+def test_no_two_entries_have_one_name(entries: list[dict[str, Any]]) -> None:
+    with pytest.raises(ValidationError, match=r"name: .* stands more than once"):
+        _tables(*entries)
+
+
+def test_no_entry_has_the_name_or_the_source_of_a_secret() -> None:
+    secret = _secret().model_dump(by_alias=True)
+    for entry, what in (({"name": "public.c"}, "name: public.c"), ({"from": "c", "name": "x"}, "from: public.c")):
+        with pytest.raises(ValidationError, match=what):
+            _plan(tables=[{"from": "a", "to": "one", "key": {"hash": "id"}} | entry], secrets=[secret])
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "-a", "a b", "a/b", "a#b", "é", "x" * 65])
+def test_other_names_of_entries_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="a name has up to 64"):
+        _tables({"name": name})
+
+
+@pytest.mark.parametrize(
+    ("columns", "what"), [([], "at least"), (None, "at least"), (["id", "id"], "id stands more than once")]
+)
+def test_columns_are_a_list_without_repeats(columns: list[str] | None, what: str) -> None:
+    assert _tables({"columns": ["id", "b"]}).tables[0].columns == ("id", "b")
+    with pytest.raises(ValidationError, match=what):
+        _tables({"columns": columns})
+
+
 @pytest.mark.parametrize("name", ["a", "A.b_c-9", "x" * 64])
 def test_names_of_migrations_are_short_and_plain(name: str) -> None:
     assert _plan(name=name).name == name

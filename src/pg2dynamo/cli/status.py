@@ -38,7 +38,7 @@ def show_status(report: StatusReport, console: Console) -> None:
         return
     table = right_aligned(Table("table", "state", "rows", "items", "quarantined", title=report.migration))
     for t in report.tables:
-        table.add_row(t.source, t.state, f"{t.rows:,}", f"{t.items:,}", f"{t.quarantined:,}")
+        table.add_row(t.name, t.state, f"{t.rows:,}", f"{t.items:,}", f"{t.quarantined:,}")
     console.print(table)
     for source, refused in (report.refusals or {}).items():
         console.print(f"{source}: {refused:,} credentials refused.")

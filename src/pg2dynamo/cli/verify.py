@@ -28,13 +28,18 @@ ReportOption = Annotated[
     typer.Option("--report", help="Where the differences are.  [default: pg2dynamo-verify-<plan>.jsonl]"),
 ]
 
+TableOption = Annotated[
+    list[str] | None,
+    typer.Option("--table", help="Compare this entry of the plan only, or all entries of this source table."),
+]
+
 
 def verify(
     plan: PlanOption = DEFAULT_PLAN,
     as_json: JsonOption = False,
     processes: ProcessesOption = None,
     report: ReportOption = None,
-    table: Annotated[list[str] | None, typer.Option("--table", help="Compare this source table only.")] = None,
+    table: TableOption = None,
 ) -> None:
     """Compare every row, item and secret, in both directions, and write each difference to a report.
 

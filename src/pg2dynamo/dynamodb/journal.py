@@ -84,7 +84,7 @@ class Journal:
         return describe_table(self.client, self.control_table) is not None
 
     def tables(self) -> dict[str, TableRecord]:
-        """Return the record of each table that was begun, by source table."""
+        """Return the record of each table that was begun, by the plan's name for it."""
         found = [records.table_from(values) for values in self._entries("table#")]
         return {record.source: record for record in found}
 

@@ -49,7 +49,7 @@ class SegmentRecord:
 
 @dataclass(frozen=True)
 class TableRecord:
-    """How far the copy of one table is, and what it was made from and into."""
+    """How far the copy of one table is, and what it was made from and into; `source` is the plan's name for it."""
 
     source: str
     target: str

@@ -68,7 +68,8 @@ class TableMapping:
     """How rows of `source` become items of `target`.
 
     The select list is the attributes in order, then the source-key columns that are no attributes
-    (`select_list`). `key_types` gives `S`, `N` or `B` for each key and index-key attribute.
+    (`select_list`). `key_types` gives `S`, `N` or `B` for each key and index-key attribute. `entry` is the
+    name that the plan gives, None when the mapping goes by its source's.
     """
 
     source: TableName
@@ -79,6 +80,12 @@ class TableMapping:
     range: str | None
     indexes: tuple[IndexMapping, ...]
     key_types: tuple[tuple[str, str], ...]
+    entry: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What journal, reports and exports know the mapping by; no two mappings of a plan have the same."""
+        return self.entry or str(self.source)
 
     @property
     def key_attributes(self) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def check(plan: Plan, environ: Mapping[str, str], *, progress: Progress | None =
     progress.say("Looking at PostgreSQL.")
     findings, credentials = _source_lines(plan, environ, progress)
     progress.say("Looking at AWS.")
-    target = check_target(plan, environ, findings.mappings.values())
+    target = check_target(plan, environ, findings.mappings)
     services = check_services(plan, environ)
     return CheckReport(plan.name, (*findings.lines, *target, *services, *credentials))
 

@@ -24,7 +24,7 @@ class SourceFindings:
     """The lines about the source, and what of the plan can be looked at further."""
 
     lines: list[CheckLine] = field(default_factory=list)
-    mappings: dict[TableName, TableMapping] = field(default_factory=dict)
+    mappings: list[TableMapping] = field(default_factory=list)
     readable: set[TableName] = field(default_factory=set)
 
 
@@ -35,12 +35,13 @@ def check_source(conn: psycopg.Connection, plan: Plan) -> SourceFindings:
     for secret in plan.secrets:
         _note(findings, conn, secret.source, known.get(secret.source), ())
         _compile_secret(findings, plan, known, secret.source)
-    for table_plan in plan.tables:
-        table = known.get(table_plan.source)
-        notes = check_table(table_plan, table) if table else []
-        _note(findings, conn, table_plan.source, table, notes)
+    for source in dict.fromkeys(table_plan.source for table_plan in plan.tables):
+        entries = [table_plan for table_plan in plan.tables if table_plan.source == source]
+        table = known.get(source)
+        _note(findings, conn, source, table, check_table(entries, table) if table else [])
         if table is not None:
-            _compile(findings, conn, table_plan, table)
+            for entry in entries:
+                _compile(findings, conn, entry, table)
     return findings
 
 
@@ -84,7 +85,7 @@ def _note(
 
 
 def _compile(findings: SourceFindings, conn: psycopg.Connection, plan: TablePlan, table: SourceTable) -> None:
-    subject = f"table {plan.source}"
+    subject = f"table {plan.name}"
     if plan.source not in findings.readable and table.kind in ("table", "partitioned"):
         return
     try:
@@ -93,15 +94,14 @@ def _compile(findings: SourceFindings, conn: psycopg.Connection, plan: TablePlan
         if faults:
             findings.lines.append(failed(subject, "; ".join(faults), "Correct the plan."))
             return
-        findings.mappings[plan.source] = mapping
+        findings.mappings.append(mapping)
         findings.lines += _value_lines(conn, mapping, table)
     except Pg2DynamoError as error:
-        findings.readable.discard(plan.source)
         findings.lines.append(failure(subject, error))
 
 
 def _value_lines(conn: psycopg.Connection, mapping: TableMapping, table: SourceTable) -> Iterator[CheckLine]:
-    subject = f"table {mapping.source}"
+    subject = f"table {mapping.name}"
     checks = value_checks(mapping)
     counts = count_where(conn, mapping, [check.sql for check in checks])
     for check, count in zip(checks, counts, strict=True):

@@ -33,7 +33,7 @@ from pg2dynamo.migration.copy_report import CopyReport, TableCounts
 from pg2dynamo.migration.copy_secrets import copy_all_secrets
 from pg2dynamo.migration.copy_segment import CopyJob, SegmentResult, SegmentTask, close_session, copy_segment
 from pg2dynamo.migration.progress import Progress, Silent
-from pg2dynamo.migration.quarantine import retry_quarantined
+from pg2dynamo.migration.quarantine import can_be_retried, retry_quarantined
 from pg2dynamo.migration.reconcile import ReconcileTask, find_vanished
 from pg2dynamo.migration.resume import SegmentDecision, decide_segments, decide_table, deletions_allowed
 from pg2dynamo.migration.run import recorded_run
@@ -64,7 +64,7 @@ class CopyOptions:
 
 @dataclass(slots=True)
 class TableRun:
-    """One table in this run: what is to do, and what has been done."""
+    """One entry of the plan in this run: what is to do, and what has been done."""
 
     job: CopyJob
     record: TableRecord
@@ -75,8 +75,8 @@ class TableRun:
 
     @property
     def name(self) -> str:
-        """The source table."""
-        return str(self.job.mapping.source)
+        """The entry's name in the plan."""
+        return self.job.mapping.name
 
 
 def copy(
@@ -130,11 +130,11 @@ def _open_tables(
     known = journal.tables()
     with open_source(plan, environ) as connection, adopt_snapshot(connection, owner.position.name):
         mappings = compile_plan(connection, plan)
-        targets = {mapping.target: _require_target(journal, mapping) for mapping in mappings.values()}
+        targets = {mapping.target: _require_target(journal, mapping) for mapping in mappings}
         runs = []
-        for mapping in mappings.values():
+        for mapping in mappings:
             job = _job(plan, mapping, settings, owner)
-            record = known.get(str(mapping.source))
+            record = known.get(mapping.name)
             runs.append(_open_table(connection, job, record, targets[mapping.target], journal, owner, options))
     for run in runs:
         _journal_begin(journal, run)
@@ -150,20 +150,21 @@ def _open_table(
     owner: SnapshotOwner,
     options: CopyOptions,
 ) -> TableRun:
-    source = job.mapping.source
+    name = job.mapping.name
     decision = decide_table(record, job.mapping.digest, owner.position.source_id, target.table_id)
     if decision.first and not options.overwrite:
         require_empty(journal, target.name)
     # A quarantined row whose key was too long to keep leaves the quarantine only by reading the whole table again.
-    kept = decision.keep_segments and all(row.retryable for row in journal.quarantined(str(source)))
+    kept = decision.keep_segments and all(can_be_retried(row, job.mapping) for row in journal.quarantined(name))
     blocks = record.segment_blocks if record and kept else options.blocks_per_segment
-    records = journal.segments(str(source)) if kept else []
-    segments, vanished = decide_segments(plan_segments(connection, source, blocks), records)
+    records = journal.segments(name) if kept else []
+    segments, vanished = decide_segments(plan_segments(connection, job.mapping.source, blocks), records)
     return TableRun(
         job=job,
         record=_begin(job, owner, target, blocks),
         segments=segments,
-        reconcile=decision.reconcile or vanished,
+        # Without its segments' counts, nothing else would tell that a row has gone since.
+        reconcile=decision.reconcile or vanished or (decision.keep_segments and not kept),
         expected_rows=estimated_rows(connection, job.mapping),
     )
 
@@ -189,7 +190,7 @@ def _require_target(journal: Journal, mapping: TableMapping) -> DescribedTable:
 
 def _begin(job: CopyJob, owner: SnapshotOwner, target: DescribedTable, blocks: int) -> TableRecord:
     return TableRecord(
-        source=str(job.mapping.source),
+        source=job.mapping.name,
         target=job.mapping.target,
         target_id=target.table_id,
         mapping_digest=job.mapping.digest,
@@ -251,7 +252,7 @@ class _Work:
         by_name = {table.name: table for table in tables}
         left = {table.name: len(table.segments) for table in tables}
         for task, result in workers.run(copy_segment, self._tasks(tables), self._advance):
-            table = by_name[str(task.job.mapping.source)]
+            table = by_name[task.job.mapping.name]
             self._journal_segment(table, task, result)
             left[table.name] -= 1
             if not left[table.name]:

@@ -66,7 +66,7 @@ class SegmentResult:
 
 
 Report = Callable[[tuple[str, int]], None]
-"""Takes a source table and how many more of its rows have been read."""
+"""Takes an entry's name and how many more of its rows have been read."""
 
 
 def copy_segment(task: SegmentTask, report: Report) -> SegmentResult:
@@ -115,7 +115,7 @@ class Session:
             read, refused = self._write(task, report)
             return SegmentResult(read, read - refused, refused, vanished=False)
         rows, newer = count_rows(self._connection, self.job.mapping, task.segment, previous.as_of)
-        report((str(self.job.mapping.source), rows - newer))
+        report((self.job.mapping.name, rows - newer))
         read, refused = self._write(task, report) if newer else (0, 0)
         return SegmentResult(rows, read - refused, refused, vanished=rows - newer < previous.rows)
 
@@ -127,7 +127,7 @@ class Session:
         for lines in self._read(task):
             read += len(lines)
             refused += [row for line in lines if (row := self._put(line)) is not None]
-            report((str(self.job.mapping.source), len(lines)))
+            report((self.job.mapping.name, len(lines)))
             faults.point("copy.batch.read")
         self._writer.flush()
         faults.point("copy.segment.written")
@@ -166,7 +166,7 @@ class Session:
 
     def _quarantined(self, line: bytes, attribute: str, reason: str) -> QuarantinedRow:
         key = self._encoder.source_key(line)
-        return QuarantinedRow(str(self.job.mapping.source), key, attribute, reason, self.job.snapshot_label)
+        return QuarantinedRow(self.job.mapping.name, key, attribute, reason, self.job.snapshot_label)
 
     def _journal(self) -> Journal:
         return Journal(dynamodb_client(self.job.settings), self.job.control_table, self.job.migration)

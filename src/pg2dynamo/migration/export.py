@@ -23,7 +23,7 @@ from pg2dynamo import faults
 from pg2dynamo.errors import RowRefused, RunnerActive, SourceChanged, SourceUnreachable, StageError
 from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.key_text import key_texts
-from pg2dynamo.mapping.table import TableMapping, TableName
+from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration import export_manifest
 from pg2dynamo.migration.binary_credentials import read_by_name
 from pg2dynamo.migration.credentials import compile_credentials, read_credentials
@@ -136,8 +136,7 @@ def _report(manifest: Manifest, directory: Path, seconds: float) -> ExportReport
         directory=directory,
         snapshot=dict(manifest.snapshot),
         tables={
-            str(t.mapping.source): {"rows": t.rows, "items": t.items, "quarantined": t.quarantined}
-            for t in manifest.tables
+            t.mapping.name: {"rows": t.rows, "items": t.items, "quarantined": t.quarantined} for t in manifest.tables
         },
         credentials={c.source: c.rows for c in manifest.credentials},
         files=len(manifest.files),
@@ -209,7 +208,7 @@ def _put_in_place(partial: Path, directory: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ExportTask:
-    """One span of segments of one table; plain values. `dsn` is the plan's reference."""
+    """One span of segments for one entry; plain values. `dsn` is the plan's reference."""
 
     dsn: str
     snapshot: str
@@ -239,22 +238,22 @@ def _export_tables(
     name = owner.position.name
     with open_source(plan, environ) as connection, adopt_snapshot(connection, name):
         mappings = compile_plan(connection, plan)
-        segments = {source: plan_segments(connection, source) for source in mappings}
+        segments = {source: plan_segments(connection, source) for source in {m.source for m in mappings}}
 
     def tasks() -> Iterator[ExportTask]:
-        for source, mapping in mappings.items():
-            for number, span in enumerate(_spans(segments[source]), start=1):
+        for mapping in mappings:
+            for number, span in enumerate(_spans(segments[mapping.source]), start=1):
                 owner.check()
                 yield ExportTask(plan.source.dsn, name, mapping, str(partial), number, span)
 
-    for source in mappings:
-        progress.start(PHASE, str(source), None)
-    results: dict[TableName, dict[int, SpanResult]] = {source: {} for source in mappings}
+    for mapping in mappings:
+        progress.start(PHASE, mapping.name, None)
+    results: dict[str, dict[int, SpanResult]] = {mapping.name: {} for mapping in mappings}
     for task, result in workers.run(export_span, tasks(), lambda message: progress.advance(PHASE, *message)):
-        results[task.mapping.source][task.number] = result
-    for source in mappings:
-        progress.finish(PHASE, str(source))
-    return [_exported(mapping, results[source]) for source, mapping in mappings.items()]
+        results[task.mapping.name][task.number] = result
+    for mapping in mappings:
+        progress.finish(PHASE, mapping.name)
+    return [_exported(mapping, results[mapping.name]) for mapping in mappings]
 
 
 def _spans(segments: list[Segment]) -> Iterator[tuple[Segment, ...]]:
@@ -285,7 +284,7 @@ def export_span(task: ExportTask, report: Report) -> SpanResult:
 def _export_span(task: ExportTask, report: Report) -> SpanResult:
     with connect_source(task.dsn, os.environ) as connection, adopt_snapshot(connection, task.snapshot):
         directory, number = Path(task.directory), f"{task.number:05d}"
-        tables, verify = folder("tables", task.mapping.source), folder("verify", task.mapping.source)
+        tables, verify = folder("tables", task.mapping.name), folder("verify", task.mapping.name)
         with (
             LineFiles(directory, f"{tables}/data-{number}") as data,
             LineFiles(directory, f"{verify}/refused-{number}") as refused,
@@ -312,7 +311,7 @@ def _write_items(
             except RowRefused as fault:
                 refused.add((_refused(encoder, line, fault),))
         rows += len(lines)
-        report((str(mapping.source), len(lines)))
+        report((mapping.name, len(lines)))
     return rows
 
 
@@ -342,7 +341,7 @@ def _export_credentials(
             name = str(secret.source)
             progress.start(PHASE, name, None)
             table = compile_credentials(secret, read_tables(connection, [secret.source]).get(secret.source))
-            with LineFiles(partial, f"{folder('credentials', secret.source)}/credentials") as files:
+            with LineFiles(partial, f"{folder('credentials', name)}/credentials") as files:
                 for group in read_credentials(connection, secret):
                     files.add(credential_lines(secret, group))
                     progress.advance(PHASE, name, len(group.rows))

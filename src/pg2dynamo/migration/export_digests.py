@@ -56,7 +56,7 @@ def _digested(line: bytes, file: FileRecord) -> Digested:
 
 @dataclass(frozen=True, slots=True)
 class DigestPart:
-    """One file of digests, as a part of the rows of `table`; see `verify_segment.Part`."""
+    """One file of digests, as a part of the rows of the entry `table`; see `verify_segment.Part`."""
 
     table: str
     directory: str

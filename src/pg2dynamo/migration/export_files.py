@@ -26,9 +26,21 @@ COMPRESSION = 4
 _REMEDY = "Export again; nothing was written to the target."
 
 
-def folder(kind: str, source: object) -> str:
-    """Return where the files of one kind (`tables`, `credentials`, `verify`) of one source table are."""
-    return f"{kind}/{quote(str(source), safe='')}"
+FOLDER_CHARACTERS = 244
+"""Of a name that is kept as it is; a longer one is cut to one character more. Linux allows 255 (NAME_MAX)."""
+
+
+def folder(kind: str, name: str) -> str:
+    """Return where the files of one kind (`tables`, `credentials`, `verify`) of one entry are.
+
+    Any name gives one folder directly below `kind`; two names never give the same.
+    """
+    quoted = quote(name, safe="")
+    if quoted.startswith("."):
+        quoted = f"%2E{quoted[1:]}"
+    if len(quoted) > FOLDER_CHARACTERS:
+        quoted = f"{quoted[:180]}~{hashlib.sha256(name.encode()).hexdigest()}"
+    return f"{kind}/{quoted}"
 
 
 class LineFiles:
@@ -192,7 +204,7 @@ def _require_counts(manifest: Manifest) -> None:
     for table in manifest.tables:
         sums = [sum(file.rows for file in files) for files in (table.data, table.digests, table.refused)]
         if sums != [table.items, table.rows, table.quarantined] or table.rows != table.items + table.quarantined:
-            raise ExportDamaged(f"The counts of {table.mapping.source} do not add up.", remedy=_REMEDY)
+            raise ExportDamaged(f"The counts of {table.mapping.name} do not add up.", remedy=_REMEDY)
     for credentials in manifest.credentials:
         if sum(file.rows for file in credentials.files) != credentials.rows:
             raise ExportDamaged(f"The counts of {credentials.source} do not add up.", remedy=_REMEDY)

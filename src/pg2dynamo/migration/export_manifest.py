@@ -15,7 +15,7 @@ from typing import Any
 from pg2dynamo.errors import ExportDamaged, PlanError
 from pg2dynamo.mapping.table import Attribute, IndexMapping, SourceKeyColumn, TableMapping, TableName
 from pg2dynamo.mapping.types import ColumnType, Kind
-from pg2dynamo.plan.model import Plan
+from pg2dynamo.plan.model import Plan, TablePlan
 
 FORMAT = "pg2dynamo-export"
 VERSION = 1
@@ -99,7 +99,11 @@ class Manifest:
         return json.dumps(content | {"sha256": _digest(content)}, indent=1).encode() + b"\n"
 
     def _content(self) -> dict[str, Any]:
-        return {"format": FORMAT, "version": VERSION, **json.loads(json.dumps(asdict(self)))}
+        content = json.loads(json.dumps(asdict(self)))
+        for part in (*content["tables"], *content["credentials"]):
+            if part["mapping"]["entry"] is None:
+                del part["mapping"]["entry"]
+        return {"format": FORMAT, "version": VERSION, **content}
 
 
 def manifest_from(data: bytes) -> Manifest:
@@ -169,6 +173,7 @@ def _files(entries: Iterable[Mapping[str, Any]]) -> tuple[FileRecord, ...]:
 def mapping_from(entry: Mapping[str, Any]) -> TableMapping:
     """Return the mapping whose `dataclasses.asdict` went through JSON."""
     return TableMapping(
+        entry=entry.get("entry"),
         source=TableName(**entry["source"]),
         target=entry["target"],
         attributes=tuple(Attribute(**(a | {"type": _type(a["type"])})) for a in entry["attributes"]),
@@ -193,7 +198,7 @@ def plan_digest(plan: Plan) -> str:
     """
     content = {
         "name": plan.name,
-        "tables": [table.model_dump(mode="json", exclude={"to"}) for table in plan.tables],
+        "tables": [_table_content(table) for table in plan.tables],
         "secrets": [
             secret.model_dump(mode="json", exclude={"kms_key", "name", "decrypt"})
             | {"name": secret.name.removeprefix(secret.name_prefix), "format": secret.decrypt.format}
@@ -201,6 +206,12 @@ def plan_digest(plan: Plan) -> str:
         ],
     }
     return _digest(content)
+
+
+def _table_content(table: TablePlan) -> dict[str, Any]:
+    # A key that the plan does not use is not in its digest, so that a new key of plans voids no export.
+    silent = {"name": not table.named, "columns": table.columns is None}
+    return table.model_dump(mode="json", exclude={"to", *(key for key, absent in silent.items() if absent)})
 
 
 def require_same_plan(manifest: Manifest, plan: Plan) -> None:

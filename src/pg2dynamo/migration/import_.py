@@ -62,21 +62,21 @@ class _TableRun:
 
     @property
     def name(self) -> str:
-        return str(self.job.mapping.source)
+        return self.job.mapping.name
 
     def leaf(self, path: str) -> str:
         return f"{self.job.leaf_prefix}{path}"
 
 
 def target_mappings(manifest: Manifest, plan: Plan) -> dict[str, TableMapping]:
-    """Return the export's mappings by source, with the target tables that this side's plan names.
+    """Return the export's mappings by name, with the target tables that this side's plan names.
 
     Raises PlanError unless the export was made with this plan, names aside.
     """
     require_same_plan(manifest, plan)
-    names = {str(table.source): table.to for table in plan.tables}
+    targets = {table.name: table.to for table in plan.tables}
     mappings = [table.mapping for table in manifest.tables]
-    return {str(mapping.source): replace(mapping, target=names[str(mapping.source)]) for mapping in mappings}
+    return {mapping.name: replace(mapping, target=targets[mapping.name]) for mapping in mappings}
 
 
 def import_export(
@@ -98,7 +98,7 @@ def import_export(
     progress.say(f"Proving the export in {directory}.")
     manifest = prove(directory)
     mappings = target_mappings(manifest, plan)
-    prepare(plan, environ, mappings=mappings, create_kms_key=options.create_kms_key, progress=progress)
+    prepare(plan, environ, mappings=list(mappings.values()), create_kms_key=options.create_kms_key, progress=progress)
     settings = target_settings(plan, environ)
     journal = open_journal(plan, settings)
     position = _position(manifest)
@@ -141,7 +141,7 @@ def _open_tables(
     known = journal.tables()
     runs = []
     for exported in manifest.tables:
-        mapping = mappings[str(exported.mapping.source)]
+        mapping = mappings[exported.mapping.name]
         job = ImportJob(
             migration=plan.name,
             control_table=plan.target.control_table,
@@ -152,7 +152,7 @@ def _open_tables(
             settings=settings,
         )
         target = wait_until_active(journal.client, mapping.target)
-        runs.append(_open_table(journal, exported, job, target, known.get(str(mapping.source)), options))
+        runs.append(_open_table(journal, exported, job, target, known.get(mapping.name), options))
     for run in runs:
         if not run.done:
             journal.clear_segments(run.name)
@@ -173,7 +173,7 @@ def _open_table(
     if first and not options.overwrite:
         require_empty(journal, target.name)
     same = known is not None and not first and known.mapping_digest == job.mapping.digest
-    records = journal.segments(str(job.mapping.source)) if same else []
+    records = journal.segments(job.mapping.name) if same else []
     done = {record.leaf: record for record in records if record.leaf.startswith(job.leaf_prefix)}
     finished = known is not None and known.state == "complete" and len(done) == len(exported.data) and bool(done)
     return _TableRun(
@@ -183,7 +183,7 @@ def _open_table(
 
 def _record(exported: ExportedTable, job: ImportJob, target: DescribedTable) -> TableRecord:
     return TableRecord(
-        source=str(job.mapping.source),
+        source=job.mapping.name,
         target=job.mapping.target,
         target_id=target.table_id,
         mapping_digest=job.mapping.digest,
@@ -217,7 +217,7 @@ class _Work:
         by_name = {table.name: table for table in tables}
         with Workers(self._processes, self._environ) as workers:
             for task, written in workers.run(import_file, self._tasks(tables), self._advance):
-                self._journal_file(by_name[str(task.job.mapping.source)], task, written)
+                self._journal_file(by_name[task.job.mapping.name], task, written)
         for table in tables:
             self._finish(table)
 

@@ -65,11 +65,11 @@ def import_file(task: ImportTask, report: Report) -> int:
             writer.put(key, item)
             waiting += 1
             if waiting == ROWS_PER_REPORT:
-                report((str(job.mapping.source), waiting))
+                report((job.mapping.name, waiting))
                 waiting = 0
                 faults.point("import.batch.read")
         writer.flush()
-    report((str(job.mapping.source), waiting))
+    report((job.mapping.name, waiting))
     faults.point("import.file.written")
     if rejected:
         journal = Journal(dynamodb_client(job.settings), job.control_table, job.migration)
@@ -91,13 +91,13 @@ def _items(job: ImportJob, file: FileRecord) -> Iterator[tuple[bytes, bytes, dic
 
 
 def _quarantined(job: ImportJob, item: dict[str, Any], reason: str) -> QuarantinedRow:
-    """Name the row by its source key; by its item's key when that is computed from the source's."""
+    """Name the row by its source key; by its item's key when the source's is not among the attributes."""
     by_column = {attribute.column: attribute.name for attribute in job.mapping.attributes}
     names = {key.column: by_column.get(key.column) for key in job.mapping.source_key}
     if None in names.values():
         names = {name: name for name in job.mapping.key_attributes}
     texts = {column: str(next(iter(item[name].values()))) for column, name in names.items() if name in item}
-    return QuarantinedRow(str(job.mapping.source), dict(texts), "", reason, job.snapshot_label)
+    return QuarantinedRow(job.mapping.name, dict(texts), "", reason, job.snapshot_label)
 
 
 def refused_rows(directory: Path, exported: ExportedTable, snapshot_label: str) -> Iterator[QuarantinedRow]:
@@ -106,5 +106,5 @@ def refused_rows(directory: Path, exported: ExportedTable, snapshot_label: str) 
         for line in read_lines(directory, file):
             entry = orjson.loads(line)
             yield QuarantinedRow(
-                str(exported.mapping.source), entry["key"], entry["attribute"], entry["reason"], snapshot_label
+                exported.mapping.name, entry["key"], entry["attribute"], entry["reason"], snapshot_label
             )

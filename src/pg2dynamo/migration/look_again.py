@@ -92,7 +92,7 @@ def _differences(task: LookTask) -> list[Difference]:
         row = None if value is None else rows.get(digest_key(value.items()))
         item = items.get(_identity(mapping, decoder, texts))
         if value is None and item is None:
-            raise VerificationError(f"A key of {mapping.source} could not be looked at again.", remedy=_AGAIN)
+            raise VerificationError(f"A key of {mapping.name} could not be looked at again.", remedy=_AGAIN)
         difference = _difference(mapping, texts, row, item)
         if difference is not None:
             found.append(difference)
@@ -117,7 +117,7 @@ def _identity(mapping: TableMapping, decoder: Decoder, texts: KeyTexts) -> bytes
 
 
 def _difference(mapping: TableMapping, texts: KeyTexts, row: Seen | None, item: Seen | None) -> Difference | None:
-    table = str(mapping.source)
+    table = mapping.name
     if row is None or item is None:
         if row is None and item is None:
             return None

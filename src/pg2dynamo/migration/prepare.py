@@ -6,7 +6,7 @@ switched on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -90,7 +90,7 @@ def prepare(
     plan: Plan,
     environ: Mapping[str, str],
     *,
-    mappings: Mapping[Any, TableMapping] | None = None,
+    mappings: Sequence[TableMapping] | None = None,
     create_kms_key: bool = False,
     progress: Progress | None = None,
 ) -> PrepareReport:
@@ -109,7 +109,7 @@ def prepare(
 
 
 def prepare_tables(
-    mappings: Mapping[Any, TableMapping],
+    mappings: Sequence[TableMapping],
     plan: Plan,
     environ: Mapping[str, str],
     *,
@@ -118,16 +118,16 @@ def prepare_tables(
 ) -> list[PrepareLine]:
     """Make the control table and the tables of these mappings ready; see `prepare`. Needs no source."""
     client = dynamodb_client(target_settings(plan, environ))
-    found = _look(client, plan, mappings.values(), wait_seconds)
+    found = _look(client, plan, mappings, wait_seconds)
     journal = Journal(client, plan.target.control_table, plan.name)
     created = {journal.control_table} if journal.ensure_table() else set()
-    for mapping in mappings.values():
+    for mapping in mappings:
         if found[mapping.target] is None:
             (progress or Silent()).say(f"Creating the table {mapping.target}.")
             if create_table(client, mapping.target, table_shape(mapping), protected=plan.target.deletion_protection):
                 created.add(mapping.target)
     lines = _finish(client, plan.target, journal.control_table, created, [], wait_seconds)
-    for mapping in mappings.values():
+    for mapping in mappings:
         table = wait_until_active(client, mapping.target, wait_seconds=wait_seconds)
         require_shape(mapping.target, _differences(mapping, table))
         notes = shape_notes(table_shape(mapping), table.shape)
@@ -136,10 +136,9 @@ def prepare_tables(
 
 
 def _look(
-    client: DynamoDBClient, plan: Plan, mappings: Iterable[TableMapping], wait_seconds: float
+    client: DynamoDBClient, plan: Plan, mappings: Sequence[TableMapping], wait_seconds: float
 ) -> dict[str, DescribedTable | None]:
     """Return the tables as they are, once none is in change; refuse the plan here if it cannot be met."""
-    mappings = list(mappings)
     faults = [f"{m.target}: {fault}" for m in mappings for fault in shape_faults(m.target, table_shape(m))]
     if faults:
         raise PlanError(f"DynamoDB cannot have these tables: {'; '.join(faults)}.", remedy="Correct the plan.")

@@ -12,6 +12,7 @@ from pg2dynamo.dynamodb.journal import Journal, QuarantinedRow
 from pg2dynamo.dynamodb.writer import BatchWriter
 from pg2dynamo.errors import RowRefused
 from pg2dynamo.mapping.encode import Encoder
+from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration.copy_segment import CopyJob
 from pg2dynamo.migration.source import connect_source
 from pg2dynamo.postgres.rows import copy_rows_by_key
@@ -31,6 +32,11 @@ class RetryResult:
     refused: int = 0
 
 
+def can_be_retried(row: QuarantinedRow, mapping: TableMapping) -> bool:
+    """Return whether the row can be read again alone: its key was kept, and is the source's and not the item's."""
+    return row.retryable and row.key.keys() == {key.column for key in mapping.source_key}
+
+
 def retry_quarantined(
     job: CopyJob, environ: Mapping[str, str], journal: Journal, rows: Iterable[QuarantinedRow], *, whole: bool
 ) -> RetryResult:
@@ -47,8 +53,8 @@ def retry_quarantined(
         return result
     with connect_source(job.dsn, environ) as connection, adopt_snapshot(connection, job.snapshot):
         for group in chain([first], groups):
-            _retry_group(job, connection, journal, [row for row in group if row.retryable], result)
-            lost = [row for row in group if not row.retryable]
+            _retry_group(job, connection, journal, [row for row in group if can_be_retried(row, job.mapping)], result)
+            lost = [row for row in group if not can_be_retried(row, job.mapping)]
             if whole:
                 journal.remove_quarantined(lost)
                 result.gone += len(lost)

@@ -43,7 +43,7 @@ def find_vanished(task: ReconcileTask, report: Report) -> list[bytes]:
             ours = [(item, key) for item in page if (key := _decoded(job, item)) is not None]
             present = keys_present(connection, job.mapping, [key for _, key in ours])
             found += [_key_json(item, names) for (item, _), there in zip(ours, present, strict=True) if not there]
-            report((str(job.mapping.source), len(page)))
+            report((job.mapping.name, len(page)))
             if len(found) > task.limit:
                 break
     return found[: task.limit + 1]

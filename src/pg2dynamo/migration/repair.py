@@ -57,7 +57,7 @@ class RepairCounts:
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
-    """The result of `repair`, in counts by source table."""
+    """The result of `repair`, in counts by the plan's entries."""
 
     migration: str
     report: Path
@@ -111,7 +111,7 @@ def repair(
             open_source(plan, environ) as connection,
             adopt_snapshot(connection, owner.position.name),
         ):
-            mappings = {str(table): mapping for table, mapping in compile_plan(connection, plan).items()}
+            mappings = {mapping.name: mapping for mapping in compile_plan(connection, plan)}
             secret_tables = frozenset(str(secret.source) for secret in plan.secrets)
             work = _Work(
                 connection, settings, journal, lease, mappings, secret_tables, owner.position.snapshot, progress
@@ -214,13 +214,13 @@ class _Work:
         differences = list(differences)
         keys = [difference.key for difference in differences]
         if any(key.keys() != set(mapping.key_attributes) for key in keys):
-            raise StageError(f"The report names rows of {mapping.source} by another key.", remedy=_VERIFY)
+            raise StageError(f"The report names rows of {mapping.name} by another key.", remedy=_VERIFY)
         values = [key_values(mapping, texts) for texts in keys]
         known = [value for value in values if value is not None]
         is_there = iter(keys_present(self.connection, mapping, known))
         there = [value is not None and next(is_there) for value in values]
         return _Batch(
-            table=str(mapping.source),
+            table=mapping.name,
             present=[value for value, row in zip(values, there, strict=True) if row and value is not None],
             gone=[
                 orjson.dumps(item_key(mapping, texts))

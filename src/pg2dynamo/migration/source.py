@@ -43,18 +43,18 @@ def connect_source(reference: str, environ: Mapping[str, str]) -> psycopg.Connec
 
 
 def source_tables(plan: Plan) -> list[TableName]:
-    """Return every table that the plan reads, those of secrets too, in the plan's order."""
-    return [t.source for t in plan.tables] + [s.source for s in plan.secrets]
+    """Return every table that the plan reads once, those of secrets too, in the plan's order."""
+    return list(dict.fromkeys([*(t.source for t in plan.tables), *(s.source for s in plan.secrets)]))
 
 
-def compile_plan(conn: psycopg.Connection, plan: Plan) -> dict[TableName, TableMapping]:
-    """Compile the plan's tables against the catalog as `conn` sees it, in the plan's order.
+def compile_plan(conn: psycopg.Connection, plan: Plan) -> list[TableMapping]:
+    """Compile the plan's entries against the catalog as `conn` sees it, in the plan's order.
 
     Raises SourceChanged when a table is not there, SourceUnsupported for one that is not copied (a view, a
     foreign table), PlanError when the plan does not fit it.
     """
     known = read_tables(conn, [t.source for t in plan.tables])
-    return {t.source: compile_one(conn, t, known.get(t.source)) for t in plan.tables}
+    return [compile_one(conn, t, known.get(t.source)) for t in plan.tables]
 
 
 def compile_one(conn: psycopg.Connection, plan: TablePlan, table: SourceTable | None) -> TableMapping:

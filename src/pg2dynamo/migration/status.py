@@ -17,11 +17,13 @@ NOT_STARTED = "not started"
 
 @dataclass(frozen=True, slots=True)
 class TableStatus:
-    """One table: `state` is `not started`, `copying` or `complete`; rows and items are those of the last copy.
+    """One entry of the plan, by its `name`.
 
-    `segments` are copied and journaled; `quarantined` is what is in quarantine now.
+    `state` is `not started`, `copying` or `complete`; rows and items are those of the last copy. `segments` are
+    copied and journaled; `quarantined` is what is in quarantine now.
     """
 
+    name: str
     source: str
     target: str
     state: str
@@ -53,7 +55,7 @@ class StatusReport:
             "migration": self.migration,
             "control_table": self.control_table,
             "prepared": self.prepared,
-            "tables": {table.source: asdict(table) for table in self.tables},
+            "tables": {table.name: asdict(table) for table in self.tables},
             "secrets": {"refused": dict(self.refusals or {})},
             "runs": {run.command: asdict(run) for run in self.last_runs},
             "active": _active(self.lease),
@@ -72,13 +74,13 @@ def status(plan: Plan, environ: Mapping[str, str], *, details: bool = False) -> 
     if not journal.exists():
         return StatusReport(plan.name, plan.target.control_table, prepared=False)
     known = journal.tables()
-    planned = {str(table.source): table.to for table in plan.tables}
-    sources = [*planned, *(source for source in known if source not in planned)]
+    planned = {table.name: (str(table.source), table.to) for table in plan.tables}
+    gone = {name: (name, "") for name in known if name not in planned}
     return StatusReport(
         migration=plan.name,
         control_table=plan.target.control_table,
         prepared=True,
-        tables=tuple(_table(journal, source, planned.get(source, ""), known.get(source)) for source in sources),
+        tables=tuple(_table(journal, n, *about, known.get(n)) for n, about in {**planned, **gone}.items()),
         refusals={str(secret.source): _refused(journal, str(secret.source)) for secret in plan.secrets},
         last_runs=_last_of_each_command(journal.runs()),
         lease=journal.holder(),
@@ -87,15 +89,16 @@ def status(plan: Plan, environ: Mapping[str, str], *, details: bool = False) -> 
     )
 
 
-def _table(journal: Journal, source: str, target: str, record: TableRecord | None) -> TableStatus:
+def _table(journal: Journal, name: str, source: str, target: str, record: TableRecord | None) -> TableStatus:
     return TableStatus(
+        name=name,
         source=source,
         target=record.target if record else target,
         state=record.state if record else NOT_STARTED,
         rows=record.rows if record else 0,
         items=record.items if record else 0,
-        quarantined=journal.quarantined_count(source),
-        segments=journal.segment_count(source),
+        quarantined=journal.quarantined_count(name),
+        segments=journal.segment_count(name),
         snapshot=record.snapshot if record else None,
         updated_at=record.updated_at if record else None,
     )

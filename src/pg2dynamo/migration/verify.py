@@ -28,7 +28,7 @@ from pg2dynamo.migration.verify_secrets import verify_secrets
 from pg2dynamo.migration.verify_segment import VerifyJob, close_sessions
 from pg2dynamo.migration.verify_table import RowSide, TableVerification, source_side
 from pg2dynamo.migration.workers import Workers
-from pg2dynamo.plan.model import Plan, parse_table_name
+from pg2dynamo.plan.model import Plan, TablePlan, parse_table_name
 from pg2dynamo.postgres.segments import plan_segments
 from pg2dynamo.postgres.selection import count_visible
 from pg2dynamo.postgres.snapshot import SnapshotOwner, adopt_snapshot, hold_snapshot
@@ -48,7 +48,8 @@ def verify(
     Changes nothing. One snapshot of the source is compared with consistent reads of the target; what seems to
     differ is looked at again, as it is then, before it is called a difference. Every difference is a line of
     the report (by default `pg2dynamo-verify-<plan>.jsonl` in the working directory). `processes`: 0 works in
-    this process, None takes one a core. `tables` compares only these source tables and no secrets. Raises the
+    this process, None takes one a core. `tables` compares only these entries of the plan, by their names or those of
+    their source tables, and no secrets. Raises the
     branches of Pg2DynamoError: what could not be compared is an error, never equal.
     """
     progress = progress or Silent()
@@ -75,14 +76,22 @@ def verify(
 
 
 def _chosen(plan: Plan, tables: Sequence[str] | None) -> Plan:
-    """Return the plan with these source tables only. Raises PlanError when it has one of them not."""
+    """Return the plan with these entries only: by name, or all of a source table. Raises PlanError for none."""
     if tables is None:
         return plan
-    wanted = {parse_table_name(name) for name in tables}
-    unknown = wanted - {table.source for table in plan.tables}
+    unknown = [name for name in tables if not any(_is_called(table, name) for table in plan.tables)]
     if unknown:
-        raise PlanError(f"The plan has no table {', '.join(map(str, sorted(unknown)))}.")
-    return plan.model_copy(update={"tables": tuple(t for t in plan.tables if t.source in wanted), "secrets": ()})
+        known = ", ".join(table.name for table in plan.tables)
+        raise PlanError(f"The plan has no table {', '.join(unknown)}.", remedy=f"It has: {known}.")
+    chosen = tuple(table for table in plan.tables if any(_is_called(table, name) for name in tables))
+    return plan.model_copy(update={"tables": chosen, "secrets": ()})
+
+
+def _is_called(table: TablePlan, name: str) -> bool:
+    try:
+        return name == table.name or parse_table_name(name) == table.source
+    except ValueError:
+        return False
 
 
 def _journal(plan: Plan, settings: TargetSettings) -> Journal:
@@ -121,7 +130,7 @@ class _Work:
         copied = self.journal.tables() if self.journal.exists() else {}
         with self._workers() as workers:
             for job, rows in self._sides():
-                name = str(job.mapping.source)
+                name = job.mapping.name
                 expected = copied[name].rows if name in copied else None
                 table = TableVerification(
                     job, rows, workers, self.progress, expected_rows=expected, check=self.owner.check
@@ -151,7 +160,7 @@ class _Work:
         with open_source(self.plan, self.environ) as connection, adopt_snapshot(connection, name):
             jobs = [
                 VerifyJob(self.plan.source.dsn, name, mapping, self.settings)
-                for mapping in compile_plan(connection, self.plan).values()
+                for mapping in compile_plan(connection, self.plan)
             ]
             return [(job, source_side(job, plan_segments(connection, job.mapping.source))) for job in jobs]
 

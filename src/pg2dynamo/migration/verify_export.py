@@ -62,7 +62,7 @@ def verify_export(
     ):
         progress.say(f"Verifying against snapshot {snapshot} of the export in {directory}.")
         for number, exported in enumerate(manifest.tables):
-            name = str(exported.mapping.source)
+            name = exported.mapping.name
             job = VerifyJob("", None, mappings[name], settings)
             rows = _rows(directory, exported, Path(temporary) / f"{number}.sqlite")
             table = TableVerification(job, rows, workers, progress)
@@ -94,7 +94,7 @@ def _verify_secrets(
 
 
 def _rows(directory: Path, exported: ExportedTable, index: Path) -> RowSide:
-    name = str(exported.mapping.source)
+    name = exported.mapping.name
     parts = [DigestPart(name, str(directory), file) for file in exported.digests]
     return RowSide(parts, ExportLookup(str(directory), exported.digests, str(index)))
 

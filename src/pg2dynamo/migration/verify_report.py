@@ -51,7 +51,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """The result of `verify`: counts for each source table and for the secrets, and where the differences are.
+    """The result of `verify`: counts for each entry of the plan and for the secrets, and where the differences are.
 
     `secrets` is None when only some tables were asked for.
     """

@@ -68,7 +68,7 @@ class Part(Protocol):
 
     @property
     def table(self) -> str:
-        """The source table that is verified."""
+        """The name of the entry that is verified."""
 
     @property
     def side(self) -> Side:
@@ -92,7 +92,7 @@ class RowPart:
     @property
     def table(self) -> str:
         """See Part."""
-        return str(self.job.mapping.source)
+        return self.job.mapping.name
 
     def read(self) -> Iterator[list[Digested]]:
         """See Part; raises SourceChanged when the table was rewritten meanwhile."""
@@ -117,7 +117,7 @@ class ItemPart:
     @property
     def table(self) -> str:
         """See Part."""
-        return str(self.job.mapping.source)
+        return self.job.mapping.name
 
     def read(self) -> Iterator[list[Digested]]:
         """See Part."""

@@ -70,7 +70,7 @@ class TableVerification:
         self._job, self._rows = job, rows
         self._workers, self._progress = workers, progress
         self._expected_rows, self._check, self._directory = expected_rows, check, directory
-        self._table = str(job.mapping.source)
+        self._table = job.mapping.name
         self.comparison = Comparison()
 
     def differences(self) -> Iterator[Difference]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -59,8 +59,8 @@ class ValueCheck:
     sql: str
 
 
-def check_table(plan: TablePlan, table: SourceTable) -> list[CheckLine]:
-    """Return what the catalog says against copying the table as planned; empty when nothing."""
+def check_table(plans: Sequence[TablePlan], table: SourceTable) -> list[CheckLine]:
+    """Return what the catalog says against copying the table as its entries plan it; empty when nothing."""
     subject = f"table {table.name}"
     lines = []
     if table.row_security:
@@ -73,17 +73,29 @@ def check_table(plan: TablePlan, table: SourceTable) -> list[CheckLine]:
         )
     if table.inherited:
         lines.append(warning(subject, "other tables inherit from it; their rows are not copied with it"))
+    return lines + _restoration(plans, table)
+
+
+def _restoration(plans: Sequence[TablePlan], table: SourceTable) -> list[CheckLine]:
+    """Name the columns that the items cannot give back; none when one entry gives back all of them."""
+    found = [[*_without_back(plan, table), *_left_out(plan, table)] for plan in plans]
+    return [line for lines in found for line in lines] if all(found) else []
+
+
+def _without_back(plan: TablePlan, table: SourceTable) -> Iterator[CheckLine]:
     columns = {column.name for column in table.columns}
-    lost = [name for name, rule in plan.attributes.items() if name in columns and rule.back is None]
+    lost = sorted(name for name, rule in plan.attributes.items() if name in columns and rule.back is None)
     if lost:
-        lines.append(
-            warning(
-                subject,
-                f"{', '.join(sorted(lost))} cannot be restored: computed without `back`",
-                "Say in `back` how the column follows from the attributes.",
-            )
-        )
-    return lines
+        message = f"{', '.join(lost)} cannot be restored: computed without `back`"
+        yield warning(f"table {plan.name}", message, "Say in `back` how the column follows from the attributes.")
+
+
+def _left_out(plan: TablePlan, table: SourceTable) -> Iterator[CheckLine]:
+    kept = plan.columns
+    lost = [c.name for c in table.columns if kept is not None and c.name not in kept and not c.generated]
+    if lost:
+        message = f"{', '.join(lost)} cannot be restored: left out by `columns`"
+        yield warning(f"table {plan.name}", message, "Add an entry of this table with all columns, unless they may go.")
 
 
 def value_checks(mapping: TableMapping) -> list[ValueCheck]:

@@ -8,7 +8,7 @@ from pg2dynamo.errors import PlanError
 from pg2dynamo.mapping.table import Attribute, IndexMapping, SourceKeyColumn, TableMapping, quote_identifier
 from pg2dynamo.mapping.types import ColumnType, key_form
 from pg2dynamo.plan.model import Index, Key, TablePlan
-from pg2dynamo.plan.schema import SourceTable
+from pg2dynamo.plan.schema import SourceColumn, SourceTable
 
 
 def compile_table(plan: TablePlan, table: SourceTable, computed: Mapping[str, ColumnType]) -> TableMapping:
@@ -16,14 +16,14 @@ def compile_table(plan: TablePlan, table: SourceTable, computed: Mapping[str, Co
 
     `computed` gives the type of each attribute of `plan.attributes`, as the server describes its SQL. Raises
     PlanError naming table and attribute when a key or index names an attribute that is not there or cannot
-    be a key, or when the table has no primary key.
+    be a key, when `columns` and the rest of the plan do not fit, or when the table has no primary key.
     """
     if not table.primary_key:
         raise PlanError(f"{table.name} has no primary key, so its rows cannot be told apart.", remedy="Add one.")
     attributes = _attributes(plan, table, computed)
     by_name = {attribute.name: attribute for attribute in attributes}
     used: list[Key | Index] = [plan.key, *plan.indexes]
-    key_types = {n: _key_type(plan, by_name, n) for use in used for n in (use.hash, use.range) if n is not None}
+    key_types = {n: _key_type(plan, table, by_name, n) for use in used for n in (use.hash, use.range) if n is not None}
     _require_identity(plan, table, by_name)
     return TableMapping(
         source=table.name,
@@ -34,7 +34,33 @@ def compile_table(plan: TablePlan, table: SourceTable, computed: Mapping[str, Co
         range=plan.key.range,
         indexes=tuple(_index(index) for index in plan.indexes),
         key_types=tuple(sorted(key_types.items())),
+        entry=plan.name if plan.named else None,
     )
+
+
+def _label(plan: TablePlan) -> str:
+    """Return what a message calls the entry."""
+    return f"{plan.name} (from {plan.from_})" if plan.named else plan.from_
+
+
+def _chosen_columns(plan: TablePlan, table: SourceTable) -> tuple[SourceColumn, ...]:
+    """Return the columns that become attributes, in the table's order."""
+    if plan.columns is None:
+        return table.columns
+    known = {column.name for column in table.columns}
+    unknown = [name for name in plan.columns if name not in known]
+    if unknown:
+        raise PlanError(
+            f"{_label(plan)}: `columns` names {', '.join(unknown)}, which the table does not have.",
+            remedy="Correct it. Attributes that are computed under names of their own are not listed.",
+        )
+    unused = [name for name in plan.attributes if name in known and name not in plan.columns]
+    if unused:
+        raise PlanError(
+            f"{_label(plan)}: `attributes` computes {', '.join(unused)}, which `columns` leaves out.",
+            remedy="Add it to `columns`, or remove the rule.",
+        )
+    return tuple(column for column in table.columns if column.name in plan.columns)
 
 
 def _index(index: Index) -> IndexMapping:
@@ -43,7 +69,7 @@ def _index(index: Index) -> IndexMapping:
 
 def _attributes(plan: TablePlan, table: SourceTable, computed: Mapping[str, ColumnType]) -> tuple[Attribute, ...]:
     result = []
-    for column in table.columns:
+    for column in _chosen_columns(plan, table):
         rule = plan.attributes.get(column.name)
         if rule is None:
             result.append(Attribute(column.name, quote_identifier(column.name), column.type, column.name))
@@ -55,19 +81,23 @@ def _attributes(plan: TablePlan, table: SourceTable, computed: Mapping[str, Colu
         if name in names:
             continue
         if rule.back:
-            raise PlanError(f"{table.name}: attribute {name} has `back`, but the table has no column {name}.")
+            raise PlanError(f"{_label(plan)}: attribute {name} has `back`, but the table has no column {name}.")
         result.append(Attribute(name, f"({rule.sql})", computed[name], None))
     return tuple(result)
 
 
-def _key_type(plan: TablePlan, by_name: Mapping[str, Attribute], name: str) -> str:
+def _key_type(plan: TablePlan, table: SourceTable, by_name: Mapping[str, Attribute], name: str) -> str:
     attribute = by_name.get(name)
+    if attribute is None and table.column(name) is not None:
+        raise PlanError(
+            f"{_label(plan)}: `columns` leaves out {name}, which is of a key.", remedy=f"Add {name} to `columns`."
+        )
     if attribute is None:
-        raise PlanError(f"{plan.from_}: the key attribute {name} is no column and no computed attribute.")
+        raise PlanError(f"{_label(plan)}: the key attribute {name} is no column and no computed attribute.")
     form = key_form(attribute.type)
     if form is None:
         raise PlanError(
-            f"{plan.from_}: {name} has type {attribute.type.name}, which cannot be a key in DynamoDB.",
+            f"{_label(plan)}: {name} has type {attribute.type.name}, which cannot be a key in DynamoDB.",
             remedy="Compute it as text under `attributes`, or take another column.",
         )
     return form
@@ -80,7 +110,7 @@ def _require_identity(plan: TablePlan, table: SourceTable, by_name: Mapping[str,
     if any(unique and set(unique) <= columns for unique in _unique_keys(table)):
         return
     raise PlanError(
-        f"{plan.from_}: the key {_show(plan.key)} is not unique in the source, so rows would overwrite one another.",
+        f"{_label(plan)}: the key {_show(plan.key)} is not unique in the source, so rows would overwrite one another.",
         remedy=f"Use the primary key ({', '.join(table.primary_key)}).",
     )
 

@@ -6,9 +6,11 @@ Immutable, checked when built. It holds references to secrets (`env:NAME`), neve
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pg2dynamo.mapping.table import TableName
 
@@ -81,18 +83,55 @@ class AttributeRule(Frozen):
 
 
 class TablePlan(Frozen):
-    """One table and the items that its rows become. Every column becomes the attribute of its name."""
+    """One table and the items that its rows become. Every column becomes the attribute of its name.
 
+    `name` is what journal, reports and exports know the entry by: the source's name unless another is given, as
+    every further entry of one source needs. With `columns`, only these columns become attributes.
+    """
+
+    name: str = ""
     from_: str = Field(alias="from")
     to: str
     key: Key
     indexes: tuple[Index, ...] = ()
+    columns: tuple[str, ...] | None = None
     attributes: dict[str, AttributeRule] = Field(default_factory=dict)
 
     @property
     def source(self) -> TableName:
         """The source table; a name without schema is in `public`."""
         return parse_table_name(self.from_)
+
+    @property
+    def named(self) -> bool:
+        """Whether the entry has a name of its own."""
+        return self.name != str(self.source)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_source(cls, data: Any) -> Any:
+        source = data.get("from", data.get("from_")) if isinstance(data, Mapping) else None
+        return {"name": str(parse_table_name(source)), **data} if isinstance(source, str) else data
+
+    @model_validator(mode="after")
+    def _name_is_plain(self) -> TablePlan:
+        if self.named and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", self.name) is None:
+            raise ValueError("a name has up to 64 letters, digits and _ . -, and begins with a letter or digit")
+        return self
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _columns_are_there(cls, columns: Any) -> Any:
+        if not columns:
+            raise ValueError("name at least the columns of the key, or leave `columns` out for all columns")
+        return columns
+
+    @field_validator("columns")
+    @classmethod
+    def _no_column_twice(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        if repeated := _repeated(columns):
+            raise ValueError(f"{', '.join(repeated)} stands more than once")
+        return columns
 
 
 class Decrypt(Frozen):
@@ -160,17 +199,42 @@ class Plan(Frozen):
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Plan:
-        _refuse_repeats("from", [str(t.source) for t in self.tables] + [str(s.source) for s in self.secrets])
+        _refuse_entries_without_name(self.tables)
+        secrets = [str(s.source) for s in self.secrets]
+        _refuse_repeats("from", [*secrets, *{str(t.source) for t in self.tables}])
+        _refuse_repeats("name", [t.name for t in self.tables] + secrets)
         _refuse_repeats("to", [t.to for t in self.tables])
         if self.target.control_table in [t.to for t in self.tables]:
             raise ValueError(f"{self.target.control_table} is the control table: it cannot hold items too")
         return self
 
 
+def _refuse_entries_without_name(tables: Iterable[TablePlan]) -> None:
+    """Refuse a second entry of one source that has no name, and say which to add."""
+    unnamed = set[str]()
+    for table in tables:
+        if not table.named and table.name in unnamed:
+            raise ValueError(
+                f"from: {table.name} stands more than once: give its further entries names of their own, "
+                f"e.g. name: {_suggested_name(table)}"
+            )
+        if not table.named:
+            unnamed.add(table.name)
+
+
+def _suggested_name(table: TablePlan) -> str:
+    """Return a name that says how the entry is looked up, in the characters of a name."""
+    parts = (table.source.name, "by", table.key.hash, table.key.range or "")
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", "-".join(parts)).strip("-_.")[:64] or "further"
+
+
 def _refuse_repeats(key: str, names: list[str]) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
+    if repeated := _repeated(names):
         raise ValueError(f"{key}: {', '.join(repeated)} stands more than once")
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def parse_table_name(text: str) -> TableName:
