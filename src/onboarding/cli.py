@@ -1,4 +1,4 @@
-"""The command `onboarding`: make the schema, fill it, and show the whole migration on this machine."""
+"""The command `onboarding`: make the schema, fill it, migrate it on this machine, and serve the service."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import typer
 from cryptography.fernet import Fernet
 from rich.console import Console
 
+from onboarding.cli_service import ServiceFailure, serve, token, token_key
 from onboarding.database.schema import create_schema, statements
 from onboarding.seed import DEFAULT_ACCOUNTS, DEFAULT_SEED, CredentialKeys, NotEmpty, SeedReport, fill
+from onboarding.traffic.command import traffic
 from pg2dynamo.errors import Pg2DynamoError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -100,6 +102,11 @@ def demo(
     raise typer.Exit(0 if report.ok else 1)
 
 
+app.command()(traffic)
+for command in (serve, token, token_key):
+    app.command()(command)
+
+
 def _keys() -> CredentialKeys:
     current, old = os.environ.get("CREDENTIAL_KEY"), os.environ.get("CREDENTIAL_KEY_OLD")
     if not current or not old:
@@ -129,7 +136,7 @@ def main() -> None:
     """Run the command line; what goes wrong is one line on standard error."""
     try:
         app()
-    except (Failure, NotEmpty, Pg2DynamoError) as error:
+    except (Failure, ServiceFailure, NotEmpty, Pg2DynamoError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:

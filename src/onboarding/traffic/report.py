@@ -104,7 +104,8 @@ class TrafficReport:
     """The result of a run.
 
     `unavailable` counts answers by which the store asked for patience; `outcomes` how writes turned out whose answer
-    was lost: `happened`, `repeated` (they had not, and were made again), `not known` (the run ended before).
+    was lost: `happened`, `repeated` (they had not, or one could not tell, and were made again), `refused` (as they had
+    to be), `not known` (the run ended before).
     `digest` is the same for runs of equal options that got equal answers.
     """
 

@@ -152,8 +152,9 @@ class Worker:
 
     def _of_the_first(self, call: Call, expected: Answer, answer: Answer) -> Answer:
         """Return the answer to a repeated write; of one that had happened meanwhile what a read tells of it."""
-        happened = not is_error(expected) and isinstance(answer, DONE_BEFORE.get(call.method.partition("_")[0], ()))
-        self.asker.tally.outcomes["happened" if happened else "repeated"] += 1
+        refused = is_error(expected)
+        happened = not refused and isinstance(answer, DONE_BEFORE.get(call.method.partition("_")[0], ()))
+        self.asker.tally.outcomes["happened" if happened else "refused" if refused else "repeated"] += 1
         probe = call.probe()
         if not happened or probe is None:
             return answer
