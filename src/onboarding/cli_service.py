@@ -108,7 +108,7 @@ def _keys(kept: Path | None) -> TokenKeys:
 
 
 def _open(name: StoreName) -> Store:
-    """Return the store, ready: its servers answer, and the service's own table is there."""
+    """Return the store, ready: the service's own table is there."""
     try:
         opened = open_store(name, os.environ)
     except KeyError as error:
@@ -116,7 +116,6 @@ def _open(name: StoreName) -> Store:
     except ValueError as error:
         raise ServiceFailure(str(error)) from None
     try:
-        opened.check()
         opened.prepare()
     except StoreError as error:
         opened.close()
