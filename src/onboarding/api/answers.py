@@ -71,8 +71,12 @@ class CredentialAnswer(Answer):
 
 
 class CredentialPresence(CredentialAnswer):
-    """What may be told of a credential, and the names of the fields that its type needs and it lacks."""
+    """What may be told of a credential, and the names of the fields that its type needs and it lacks.
 
+    One that is there and cannot be decrypted is not readable, and so not complete.
+    """
+
+    readable: bool
     complete: bool
     missing_fields: list[str]
 

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, inse
 from sqlalchemy.orm import Session
 
 from onboarding.database.models import Base
-from onboarding.storage.encryption import EncryptionService, encryption_service
+from onboarding.storage.encryption import EncryptionService, NotDecryptable, encryption_service
 from onboarding.store.errors import NotFound
 from onboarding.store.interface import Clock
 from onboarding.store.opening import utc_now
@@ -70,9 +70,12 @@ class CredentialStorage:
         return _told(row)
 
     def retrieve(self, account_id: UUID | str) -> dict[str, Any]:
-        """Return what `describe` returns and `credentials`. Raises NotFound when the account has none."""
+        """Return what `describe` returns and `credentials`.
+
+        Raises NotFound when the account has none, NotDecryptable when its newest does not decrypt.
+        """
         row = self._newest(account_id, CREDENTIALS.c.encrypted_data)
-        return {**_told(row), "credentials": json.loads(self._encryption.decrypt(row.encrypted_data))}
+        return {**_told(row), "credentials": _object(self._encryption.decrypt(row.encrypted_data))}
 
     def describe(self, account_id: UUID | str) -> dict[str, Any]:
         """Return `credential_id`, `account_id`, `credential_type`, `created_at` and `expires_at` as text or None.
@@ -124,6 +127,17 @@ def _identifier(account_id: UUID | str, kind: str) -> UUID:
         return UUID(str(account_id))
     except ValueError:
         raise NotFound(kind) from None
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Return the object that a JSON text is; the error of the parser would hold the text."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise NotDecryptable from None
+    if not isinstance(found, dict):
+        raise NotDecryptable
+    return found
 
 
 def _told(row: Row[Any]) -> dict[str, Any]:

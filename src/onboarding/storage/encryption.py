@@ -16,6 +16,13 @@ class EncryptionError(Exception):
     """A credential cannot be encrypted or decrypted. The message names variables, never keys or values."""
 
 
+class NotDecryptable(EncryptionError):
+    """What is kept does not decrypt with any of the keys, or is no JSON object then."""
+
+    def __init__(self) -> None:
+        super().__init__("The credential does not decrypt with any of the keys.")
+
+
 class EncryptionService:
     """Encrypt with CREDENTIAL_KEY; decrypt with it or, after a rotation, with CREDENTIAL_KEY_OLD.
 
@@ -31,12 +38,12 @@ class EncryptionService:
         return self._keys().encrypt(text.encode("utf-8"))
 
     def decrypt(self, token: bytes | str) -> str:
-        """Return the JSON text in a Fernet token. Raises EncryptionError when no key fits."""
+        """Return the JSON text in a Fernet token. Raises NotDecryptable when no key fits."""
         try:
             return self._keys().decrypt(bytes(token) if not isinstance(token, str) else token).decode("utf-8")
         except (InvalidToken, UnicodeDecodeError):
             # `from None`: the decoding error would carry the plaintext.
-            raise EncryptionError("The credential does not decrypt with any of the keys.") from None
+            raise NotDecryptable from None
 
     def _keys(self) -> MultiFernet:
         keys = [self._environ[name] for name in KEY_VARIABLES if self._environ.get(name)]

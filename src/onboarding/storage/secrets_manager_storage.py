@@ -21,7 +21,7 @@ from aws_secretsmanager_caching import SecretCache, SecretCacheConfig  # type: i
 from botocore.exceptions import ClientError
 
 from onboarding.aws import aws_client, error_code, quiet, told
-from onboarding.store.errors import Invalid, NotFound, Unavailable
+from onboarding.store.errors import Invalid, NotFound, Unavailable, Unreadable
 from onboarding.store.paging import moment_text
 from onboarding.store.rules import check_fields
 
@@ -250,13 +250,15 @@ def _secret_string(content: Mapping[str, Any]) -> str:
 
 
 def _parsed(text: str | None) -> dict[str, Any]:
-    """Return what a SecretString says. Raises Unavailable when it is none of this service's."""
+    """Return what a SecretString says. Raises Unreadable when it is none of this service's."""
     try:
         content = json.loads(text or "")
-        return {name: content[name] for name in (*FIELDS, "credentials")}
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise Unavailable(STORE, "has a secret of another form under the account's name")
+        told = {name: content[name] for name in (*FIELDS, "credentials")}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise Unreadable("credential") from None
+    if not isinstance(told["credentials"], dict):
+        raise Unreadable("credential")
+    return told
 
 
 secrets_manager_storage = SecretsManagerStorage()

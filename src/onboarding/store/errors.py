@@ -50,6 +50,14 @@ class Changed(StoreError):
         self.kind = kind
 
 
+class Unreadable(StoreError):
+    """What is kept under this id is there and cannot be read, by any key in use: store it again."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"The {kind.replace('_', ' ')} that is kept cannot be read: store it again.")
+        self.kind = kind
+
+
 class Unavailable(StoreError):
     """The store does not answer, or asks to be spared; the same call may succeed in a moment."""
 

@@ -178,7 +178,7 @@ class Store(Protocol):
         """Raises NotFound (account; then credential)."""
 
     def read_credential(self, account_id: UUID, *, owner: UUID | None = None) -> Credential:
-        """Raises NotFound (account; then credential). May be the one before, for a while, in other processes."""
+        """Raises NotFound (account; then credential), Unreadable. May be the one before, for a while, elsewhere."""
 
     def delete_credential(self, account_id: UUID, *, owner: UUID | None = None) -> None:
         """Delete all credentials of the account. Raises NotFound (account; then credential)."""

@@ -11,6 +11,7 @@ from onboarding.api.documented import DELETED, TOLD, WRITTEN, AccountPath
 from onboarding.api.permissions import Permission
 from onboarding.api.requests import CredentialWrite
 from onboarding.api.secured_route import requires, secured_router
+from onboarding.store.errors import Unreadable
 from onboarding.store.records import NewCredential
 
 router = secured_router("credentials")
@@ -29,15 +30,20 @@ def put_credential(account_id: AccountPath, body: CredentialWrite, call: Reading
 @requires(Permission.CREDENTIALS_READ)
 def get_credential(account_id: AccountPath, call: Reading) -> Response:
     """Tell of what type the account's credential is, and whether it has all that this type needs; never its value."""
-    credential = call.service.store.read_credential(account_id, owner=call.owner)
-    missing, info = missing_fields(credential), credential.info
+    store = call.service.store
+    info = store.get_credential_info(account_id, owner=call.owner)
+    try:
+        missing: tuple[str, ...] | None = tuple(missing_fields(store.read_credential(account_id, owner=call.owner)))
+    except Unreadable:
+        missing = None
     presence = CredentialPresence(
         account_id=info.account_id,
         credential_type=info.credential_type,
         created_at=info.created_at,
         expires_at=info.expires_at,
-        complete=not missing,
-        missing_fields=list(missing),
+        readable=missing is not None,
+        complete=missing == (),
+        missing_fields=list(missing or ()),
     )
     return call.plain(CredentialPresence, presence)
 

@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from onboarding.storage.credential_storage import CredentialStorage
-from onboarding.storage.encryption import EncryptionError, EncryptionService
-from onboarding.store.errors import StoreError
+from onboarding.storage.encryption import EncryptionError, EncryptionService, NotDecryptable
+from onboarding.store.errors import StoreError, Unreadable
 from onboarding.store.interface import Clock
 from onboarding.store.postgres.records import Records
 from onboarding.store.postgres.rows import ACCOUNTS, Lock, find
@@ -44,7 +44,10 @@ class Credentials(Records):
         """See the interface."""
 
         def read(storage: CredentialStorage) -> Credential:
-            kept = storage.retrieve(account_id)
+            try:
+                kept = storage.retrieve(account_id)
+            except NotDecryptable:
+                raise Unreadable("credential") from None
             return Credential(info=_info(kept), credentials=kept["credentials"])
 
         return self._with_account(account_id, owner, read)
