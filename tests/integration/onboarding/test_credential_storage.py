@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from onboarding.database.connection import engine_for
 from onboarding.storage.credential_storage import CredentialStorage
 from onboarding.storage.encryption import EncryptionError, EncryptionService
-from onboarding.store.errors import Invalid, NotFound, StoreError
+from onboarding.store.errors import Invalid, NotFound, Unreadable
 from tests.conftest import Database
 from tests.integration.onboarding.postgres_stores import KEY, OTHER_KEY, at_once, new_account, store_on
 
@@ -183,12 +183,22 @@ def test_a_value_shows_itself_in_no_log_repr_or_error(
         assert secret not in said
 
 
-def test_the_store_tells_that_a_credential_does_not_decrypt_in_its_own_error(
-    any_database: Database, account_id: UUID, db: Session
+OTHER = EncryptionService({"CREDENTIAL_KEY": OTHER_KEY})
+
+
+@pytest.mark.parametrize(
+    "token",
+    [OTHER.encrypt({"api_key": "marker"}), ENCRYPTION.encrypt("marker"), ENCRYPTION.encrypt('["marker"]'), b"marker"],
+    ids=["another key", "no JSON", "no object", "no token"],
+)
+def test_a_credential_that_cannot_be_read_is_told_as_that_and_shows_nothing_of_itself(
+    any_database: Database, account_id: UUID, db: Session, token: bytes
 ) -> None:
-    other = EncryptionService({"CREDENTIAL_KEY": OTHER_KEY})
-    storage(db, encryption=other).store(account_id, "ibm_api_key", {"api_key": "x"})
+    storage(db).store(account_id, "ibm_api_key", {"api_key": "x"})
+    db.execute(text("UPDATE account_credentials SET encrypted_data = :token"), {"token": token})
+    db.commit()
     with store_on(any_database.dsn) as store:
-        with pytest.raises(StoreError, match="does not decrypt"):
+        with pytest.raises(Unreadable) as refusal:
             store.read_credential(account_id)
+        assert "marker" not in f"{refusal.value!r}{refusal.value.__cause__!r}{refusal.value.__context__.__context__!r}"
         assert store.get_credential_info(account_id).credential_type == "ibm_api_key"
