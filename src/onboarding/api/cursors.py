@@ -16,7 +16,7 @@ from onboarding.store.interface import Position
 
 _CODE_BYTES = 16
 LONGEST_CURSOR = 4_096
-"""Enough for a position with a scan id of 255 characters, each escaped at its longest."""
+"""Enough for a position with a scan id of 255 characters, each as long as it can be in JSON (six bytes)."""
 
 
 class InvalidCursor(Exception):
@@ -31,7 +31,7 @@ class Cursors:
 
     def cursor(self, binding: tuple[str, ...], position: Position) -> str:
         """Return the cursor of `position` in the listing that `binding` names."""
-        content = json.dumps(position, separators=(",", ":")).encode()
+        content = json.dumps(position, ensure_ascii=False, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(_code(self._keys[0], binding, content) + content).rstrip(b"=").decode()
 
     def position(self, binding: tuple[str, ...], cursor: str) -> Position:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
@@ -64,7 +64,9 @@ def _moment(value: Any) -> datetime:
     try:
         # Digits beyond microseconds are cut off.
         text = re.sub(r"(\.\d{6})\d+", r"\1", value.upper())
-        return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
+        leap = text[17:19] == "60"
+        moment = datetime.fromisoformat(f"{text[:17]}59{text[19:]}" if leap else text) + timedelta(seconds=leap)
+        return moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         raise refusal("must be a time of the years 1 to 9999 in UTC") from None
 

@@ -219,7 +219,7 @@ class ManualExecutionCreate(Body):
 
     schedule_id: Id
     triggered_by: Literal["manual", "api"]
-    started_at: Moment | None = None
+    started_at: Moment = left_out()
     scan_id: ScanReference | None = None
 
 
@@ -230,7 +230,7 @@ class DueExecutionCreate(Body):
     schedule_id: Id
     triggered_by: Literal["scheduler"]
     next_run_at: Moment
-    started_at: Moment | None = None
+    started_at: Moment = left_out()
     scan_id: ScanReference | None = None
 
 
