@@ -6,15 +6,14 @@ import os
 import secrets
 from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from onboarding.api.keys import KEY_VARIABLE, TokenKeys, token_keys
+from onboarding.api.keys import TokenKeys, token_keys
 from onboarding.api.permissions import Role
-from onboarding.kept_demo import kept_token_key, use_kept_demo
+from onboarding.kept_demo import use_kept_demo
 from onboarding.store.errors import StoreError
 from onboarding.store.opening import open_store, utc_now
 
@@ -53,7 +52,8 @@ def serve(
     from onboarding.api.serving import serve_app
     from onboarding.api.settings import ApiSettings, Rate
 
-    keys = _keys(use_kept_demo())
+    use_kept_demo()
+    keys = _keys()
     settings = ApiSettings(keys, rate=Rate(rate, max(1, round(2 * rate))), docs=docs)
 
     def listening(host: str, port: int) -> None:
@@ -81,7 +81,8 @@ def token(
     """
     from onboarding.api.tokens import Identity, issue_token
 
-    keys = _keys(use_kept_demo())
+    use_kept_demo()
+    keys = _keys()
     try:
         identity = Identity(subject, role, tenant)
     except ValueError as error:
@@ -97,12 +98,9 @@ def token_key() -> None:
     typer.echo(secrets.token_urlsafe(48))
 
 
-def _keys(kept: Path | None) -> TokenKeys:
-    environ = dict(os.environ)
+def _keys() -> TokenKeys:
     try:
-        if kept is not None and not environ.get(KEY_VARIABLE):
-            environ[KEY_VARIABLE] = kept_token_key(kept)
-        return token_keys(environ)
+        return token_keys(os.environ)
     except ValueError as error:
         raise ServiceFailure(str(error)) from None
 

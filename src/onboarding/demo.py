@@ -6,6 +6,7 @@ It knows how many rows, items and secrets there must be, and calls any other num
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -94,6 +95,8 @@ def run_demo(accounts: int, *, keep: bool, directory: Path | None, progress: Pro
     sources = {table.name: str(table.source) for table in load_plan(PLAN, os.environ).tables}
     progress.say("Starting PostgreSQL and the AWS stand-ins on 127.0.0.1.")
     extra = {"CREDENTIAL_KEY": keys.current, "CREDENTIAL_KEY_OLD": keys.old, "PG2DYNAMO_PLAN": str(PLAN)}
+    # For `onboarding serve` and `onboarding token`, which must agree.
+    extra["ONBOARDING_TOKEN_KEY"] = secrets.token_urlsafe(48)
     stack = start_stack(directory, keep=keep, database=DATABASE, extra=extra)
     try:
         with _environment(stack.environ):

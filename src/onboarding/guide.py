@@ -124,11 +124,7 @@ def show_credentials(report: CredentialsReport, console: Console) -> None:
 
 def main(command: Callable[..., None]) -> None:
     """Run one of the commands as a script."""
-    _use_kept_demo()
+    use_kept_demo()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
     app()
-
-
-def _use_kept_demo() -> None:
-    use_kept_demo()
