@@ -144,6 +144,7 @@ def test_a_server_that_is_not_there_is_told_without_a_value(any_world: World, mo
     name = uuid.uuid4().hex
     with pytest.raises(Unavailable) as raised:
         lost.store().create_tenant(NewTenant(tenant_name=name))
+    assert raised.value.__cause__ is None
     assert name not in "".join(traceback.format_exception(raised.value))
     with pytest.raises(Unavailable):
         lost.store().check()

@@ -110,14 +110,31 @@ def test_a_child_that_the_index_does_not_show_yet_goes_with_a_later_sweep(slow: 
     assert set(world.count().values()) == {0}
 
 
+def test_a_look_that_still_finds_children_is_not_the_last(slow: Slow) -> None:
+    world, client, store = slow
+    execution = Making(store).execution()
+    store.delete_schedule(execution.schedule_id)
+    world.ahead = timedelta(hours=1)
+    client.catch_up()
+    assert store.sweep() == 1
+    client.catch_up()
+    assert store.sweep() == 0
+    with pytest.raises(NotFound):
+        store.get_execution(execution.execution_id)
+
+
 def test_a_provider_that_was_replaced_keeps_its_pair_when_the_index_still_shows_the_old_one(slow: Slow) -> None:
     world, client, store = slow
-    provider = Making(store).provider()
+    make = Making(store)
+    provider = make.provider()
+    other = make.provider(store.get_tenant(provider.tenant_id), "oci")
     client.catch_up()
     store.delete_provider(provider.provider_id)
     again = store.create_provider(NewProvider(tenant_id=provider.tenant_id, provider_type="aws"))
     store.delete_tenant(provider.tenant_id)
     assert store.get_provider_by_tenant_and_type(provider.tenant_id, "aws") == again
+    with pytest.raises(NotFound):
+        store.get_provider(other.provider_id)
     client.catch_up()
     store.sweep()
     with pytest.raises(NotFound):

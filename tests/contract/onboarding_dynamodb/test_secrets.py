@@ -120,11 +120,14 @@ def test_reads_are_cached_for_a_while_but_never_past_what_this_process_did(
 ) -> None:
     another = any_world.secrets()
     storage.store(account, KIND, {"api_key": "A"})
-    assert another.retrieve(account)["credentials"] == {"api_key": "A"}
+    for reader in (storage, another):
+        assert reader.retrieve(account)["credentials"] == {"api_key": "A"}
     storage.store(account, KIND, {"api_key": "B"})
     assert storage.retrieve(account)["credentials"] == {"api_key": "B"}
     assert another.retrieve(account)["credentials"] == {"api_key": "A"}
     storage.delete(account)
+    with pytest.raises(NotFound):
+        storage.retrieve(account)
     assert another.retrieve(account)["credentials"] == {"api_key": "A"}
     with pytest.raises(NotFound):
         another.describe(account)
