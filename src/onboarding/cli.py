@@ -16,6 +16,7 @@ from rich.console import Console
 from onboarding.cli_service import ServiceFailure, serve, token, token_key
 from onboarding.database.schema import create_schema, statements
 from onboarding.seed import DEFAULT_ACCOUNTS, DEFAULT_SEED, CredentialKeys, NotEmpty, SeedReport, fill
+from onboarding.store.errors import StoreError
 from onboarding.traffic.command import traffic
 from pg2dynamo.errors import Pg2DynamoError
 
@@ -45,6 +46,25 @@ def schema(
         return
     create_schema(dsn)
     typer.echo("The onboarding schema is there.", err=True)
+
+
+@app.command()
+def tables() -> None:
+    """Create the DynamoDB tables that are missing, as `pg2dynamo prepare` would, and the service's own.
+
+    For a service that begins on DynamoDB, with nothing to move. Example: onboarding tables
+    """
+    from onboarding.kept_demo import use_kept_demo
+    from onboarding.store.opening import open_store
+
+    use_kept_demo()
+    try:
+        store = open_store("dynamodb", os.environ)
+    except KeyError as error:
+        raise Failure(f"Set {error.args[0]}.") from None
+    store.prepare()
+    store.close()
+    typer.echo("The onboarding tables are there.", err=True)
 
 
 @app.command()
@@ -136,7 +156,7 @@ def main() -> None:
     """Run the command line; what goes wrong is one line on standard error."""
     try:
         app()
-    except (Failure, ServiceFailure, NotEmpty, Pg2DynamoError) as error:
+    except (Failure, ServiceFailure, StoreError, NotEmpty, Pg2DynamoError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:

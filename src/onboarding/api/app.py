@@ -74,6 +74,7 @@ def create_app(store: Store, settings: ApiSettings) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json" if settings.docs else None,
         docs_url=f"{PREFIX}/docs" if settings.docs else None,
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
     app.state.service = service
     for router in ROUTERS:

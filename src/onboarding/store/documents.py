@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from onboarding.store.rules import NUMBER_DIGITS
+
 
 def plain_document(value: Any) -> Any:
     """Return a JSON value made of dicts, lists, and numbers that are int when integral and float otherwise.
 
-    Integers stay exact, however many digits they have.
+    Integers of up to 38 digits stay exact; longer ones are floats, since an int of that length is refused when it
+    is written again (`onboarding.store.rules`).
     """
     if isinstance(value, Mapping):
         return {name: plain_document(member) for name, member in value.items()}
@@ -19,5 +22,7 @@ def plain_document(value: Any) -> Any:
     if isinstance(value, float):
         value = Decimal(repr(value))  # the shortest text, which is what both servers are told
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        value = int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, int) and abs(value) >= 10**NUMBER_DIGITS:
+        return float(value)
     return value
