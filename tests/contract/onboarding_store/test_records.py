@@ -14,14 +14,12 @@ from onboarding.store.errors import AlreadyExists, Changed, Conflict, Invalid, N
 from onboarding.store.interface import Store
 from onboarding.store.records import (
     Advance,
-    NewAccount,
     NewCredential,
     NewExecution,
     NewProvider,
     NewScanResult,
     NewSchedule,
     NewTenant,
-    Receipt,
 )
 from tests.contract.onboarding_store.conftest import Clock, Making
 
@@ -348,95 +346,3 @@ def test_a_due_run_is_claimed_once(store: Store, make: Making) -> None:
     assert store.get_schedule(schedule.schedule_id).next_run_at is None
     with pytest.raises(Conflict):
         store.create_execution(new, advance=Advance(later, None))
-
-
-def test_a_receipt_is_left_with_what_was_created_and_stands_against_a_second_one(
-    store: Store, make: Making, clock: Clock
-) -> None:
-    receipt = Receipt(uuid.uuid4().hex, "fingerprint", clock() + timedelta(hours=24))
-    assert store.receipt(receipt.key) is None
-    tenant = store.create_tenant(NewTenant(tenant_name=str(uuid.uuid4())), receipt=receipt)
-    assert store.receipt(receipt.key) == receipt
-    with pytest.raises(AlreadyExists):
-        store.create_tenant(NewTenant(tenant_name=str(uuid.uuid4())), receipt=receipt)
-    store.delete_tenant(tenant.tenant_id)
-    with pytest.raises(AlreadyExists):
-        store.create_tenant(NewTenant(tenant_name=str(uuid.uuid4())), receipt=receipt)
-
-
-def test_a_creation_that_is_refused_leaves_no_receipt(store: Store, make: Making, clock: Clock) -> None:
-    receipt = Receipt(uuid.uuid4().hex, "fingerprint", clock() + timedelta(hours=24))
-    with pytest.raises(Conflict):
-        store.create_tenant(NewTenant(tenant_name=make.tenant().tenant_name), receipt=receipt)
-    assert store.receipt(receipt.key) is None
-
-
-def test_an_expired_receipt_counts_no_more(store: Store, clock: Clock) -> None:
-    receipt = Receipt(uuid.uuid4().hex, "fingerprint", clock() + timedelta(hours=24))
-    store.create_tenant(NewTenant(tenant_name=str(uuid.uuid4())), receipt=receipt)
-    clock.ahead = timedelta(hours=25)
-    assert store.receipt(receipt.key) is None
-    renewed = replace(receipt, fingerprint="another", expires_at=clock() + timedelta(hours=24))
-    store.create_tenant(NewTenant(tenant_name=str(uuid.uuid4())), receipt=renewed)
-    assert store.receipt(receipt.key) == renewed
-    store.sweep(seconds=1)
-    assert store.receipt(receipt.key) == renewed
-
-
-def test_every_creation_leaves_its_receipt(store: Store, make: Making, clock: Clock) -> None:
-    receipts = [Receipt(uuid.uuid4().hex, "f", clock() + timedelta(hours=1)) for _ in range(5)]
-    tenant = make.tenant()
-    provider = store.create_provider(
-        NewProvider(tenant_id=tenant.tenant_id, provider_type="oci"), receipt=receipts[0], owner=tenant.tenant_id
-    )
-    new = NewAccount(provider_id=provider.provider_id, tenant_id=tenant.tenant_id, account_name="a")
-    account = store.create_account(new, receipt=receipts[1], owner=tenant.tenant_id)
-    schedule = store.create_schedule(
-        NewSchedule(
-            tenant_id=tenant.tenant_id,
-            account_id=account.account_id,
-            name="s",
-            schedule_type="one_time",
-            provider_type="oci",
-        ),
-        receipt=receipts[2],
-        owner=tenant.tenant_id,
-    )
-    store.create_execution(
-        NewExecution(schedule_id=schedule.schedule_id, started_at=MOMENT), receipt=receipts[3], owner=tenant.tenant_id
-    )
-    scan = NewScanResult(account_id=account.account_id, provider_type="oci", started_at=MOMENT, status="running")
-    store.create_scan_result(scan, receipt=receipts[4], owner=tenant.tenant_id)
-    assert [store.receipt(receipt.key) for receipt in receipts] == receipts
-
-
-def test_the_newest_credential_counts_and_deletion_removes_all(store: Store, make: Making) -> None:
-    account = make.account()
-    with pytest.raises(NotFound) as refusal:
-        store.get_credential_info(account.account_id)
-    assert refusal.value.kind == "credential"
-    first, second = {"api_key": HOSTILE}, {"api_key": "second", "deep": {"list": [1, None, True]}}
-    store.put_credential(account.account_id, NewCredential(credential_type="ibm_api_key", credentials=first))
-    for credentials in (second, first):  # back to an earlier value
-        new = NewCredential(credential_type="ibm_api_key", credentials=credentials, expires_at=MOMENT)
-        info = store.put_credential(account.account_id, new)
-        assert store.get_credential_info(account.account_id) == info
-        read = store.read_credential(account.account_id)
-        assert (read.info, read.credentials) == (info, credentials)
-        assert (info.expires_at, info.credential_type) == (MOMENT, "ibm_api_key")
-        assert abs(info.created_at - Clock()()) < ALLOWANCE
-    store.delete_credential(account.account_id)
-    for call in (store.get_credential_info, store.read_credential, store.delete_credential):
-        with pytest.raises(NotFound):
-            call(account.account_id)
-    store.put_credential(account.account_id, NewCredential(credential_type="aws_iam_role", credentials=second))
-    assert store.read_credential(account.account_id).credentials == second
-
-
-def test_a_credential_shows_itself_nowhere(store: Store, make: Making) -> None:
-    account = make.account()
-    marker = f"marker-{uuid.uuid4()}"
-    new = NewCredential(credential_type="ibm_api_key", credentials={"api_key": marker})
-    info = store.put_credential(account.account_id, new)
-    read = store.read_credential(account.account_id)
-    assert marker not in f"{new!r}{info!r}{read!r}{read}{store!r}"
