@@ -71,7 +71,7 @@ class Unforeseen(StoreError):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(f"The store raised {type(error).__name__}.")
-        self.name = type(error).__name__
+        self.name = getattr(error, "said", type(error).__name__)
 
 
 Answer: TypeAlias = Any
@@ -114,7 +114,8 @@ def intent(call: Call, name: Callable[[str], str]) -> str:
     `name` gives the generator's own name of an id.
     """
     arguments = [_intended(argument) for argument in call.args]
-    named = {key: value is not None if key == "seen" else _intended(value) for key, value in call.kwargs.items()}
+    served = ("seen", "advance")
+    named = {key: value is not None if key in served else _intended(value) for key, value in call.kwargs.items()}
     named.pop("receipt", None)
     return json.dumps([call.kind, _renamed(arguments, name), _renamed(named, name)], sort_keys=True)
 

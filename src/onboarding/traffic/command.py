@@ -17,6 +17,7 @@ from typing import Annotated, TextIO
 import typer
 from rich.console import Console
 
+from onboarding.kept_demo import use_kept_demo
 from onboarding.store.errors import StoreError
 from onboarding.store.opening import STORES, open_store
 from onboarding.traffic.options import Target, TrafficOptions
@@ -88,8 +89,8 @@ def _opened(store: str | None, url: str | None) -> Iterator[Target]:
         raise typer.BadParameter("Give --store or --url, one of them.")
     target = _configured(store, url)
     try:
-        target.store.check()
         target.store.prepare()
+        target.store.check()
         yield target
     except StoreError as error:
         raise TargetMissing(str(error)) from None
@@ -111,9 +112,7 @@ def _configured(store: str | None, url: str | None) -> Target:
 def _of_store(name: str) -> Target:
     if name not in STORES:
         raise typer.BadParameter(f"There is no store {name}: take one of {', '.join(STORES)}.")
-    from onboarding.guide import _use_kept_demo
-
-    _use_kept_demo()
+    use_kept_demo()
     return Target(open_store(name, os.environ))
 
 
@@ -121,6 +120,7 @@ def _of_url(url: str) -> Target:
     from onboarding.api.keys import token_keys
     from onboarding.traffic.http_target import http_target
 
+    use_kept_demo()
     return http_target(url, token_keys(os.environ))
 
 

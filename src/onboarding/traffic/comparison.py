@@ -10,7 +10,7 @@ from onboarding.store import paging
 from onboarding.store.interface import MAX_PAGE, Page, PageRequest
 from onboarding.store.records import Credential
 from onboarding.traffic.calls import Answer, Call, answer_of, describe
-from onboarding.traffic.model import Model, field_names, is_error, key_of
+from onboarding.traffic.model import ANY_TIME, Model, Window, field_names, is_error, key_of
 
 SHARED: Mapping[str, paging.Order] = {
     "list_tenants": paging.TENANTS,
@@ -47,7 +47,7 @@ def _field_agrees(model: Model, key: Any, name: str, expected: Any, answer: Any)
     value = getattr(answer, name)
     if window is None:
         return same(getattr(expected, name), value)
-    return bool(window.low <= value <= window.high)
+    return window is ANY_TIME or bool(window.low <= value <= window.high)
 
 
 def same(first: Any, second: Any) -> bool:
@@ -100,6 +100,23 @@ def _told(order: paging.Order, answer: Page[Any], item: Any) -> bool:
         return True
     position = order.position(item)
     return position >= answer.next if order.descending else position <= answer.next
+
+
+def due_differences(model: Model, call: Call, answer: Answer, window: Window) -> list[str]:
+    """Compare one page of what is due by a clock that is known only to lie in `window`."""
+    if not isinstance(answer, Page):
+        return [f"{describe(answer)} instead of Page"]
+    differing = _shape_differences(paging.DUE, call.args[-1], answer)
+    owner = {"owner": call.kwargs["owner"]}
+    surely, perhaps = (
+        answer_of(model, Call("due_schedules", (moment, PageRequest(MAX_PAGE)), owner)).items
+        for moment in (window.low, window.high)
+    )
+    told = [key_of(item) for item in answer.items]
+    missing = [item for item in surely if _told(paging.DUE, answer, item) and key_of(item) not in told]
+    known = {key_of(item): item for item in perhaps}
+    expected = [known[key] for key in told if key in known]
+    return differing + (["items missing"] if missing else []) + _items_differences(model, expected, answer.items)
 
 
 def _shape_differences(order: paging.Order, request: PageRequest, answer: Page[Any]) -> list[str]:

@@ -42,6 +42,10 @@ class Window:
     high: datetime
 
 
+ANY_TIME = Window(datetime.min, datetime.max)
+"""Of a time of which nothing is known: there may be none."""
+
+
 def key_of(record: Any) -> Key:
     """Return the kind and the id of a record; a credential's id is its account's."""
     if isinstance(record, CredentialInfo | Credential):
@@ -54,7 +58,8 @@ def key_of(record: Any) -> Key:
 class Model(MemoryStore):
     """The records of one worker. Times that the server has set and not told are known by a window only."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reckons_runs: bool = False) -> None:
+        self._reckons_runs = reckons_runs
         super().__init__(lambda: datetime(2000, 1, 1))
         self._windows: dict[Key, dict[str, Window]] = {}
 
@@ -68,6 +73,9 @@ class Model(MemoryStore):
         for key, record in after.items():
             if before.get(key) is not record:
                 self._unsettle(key, before.get(key), record, window)
+                # Ending an execution counts it, and moves no run.
+                if self._reckons_runs and key[0] == "schedule" and call.method != "update_execution":
+                    self._windows[key]["next_run_at"] = ANY_TIME
         return answer
 
     def _everything(self) -> dict[Key, Any]:
@@ -123,7 +131,7 @@ class Model(MemoryStore):
 
     def fork(self) -> Model:
         """Return a copy that can go another way."""
-        copy = Model()
+        copy = Model(reckons_runs=self._reckons_runs)
         copy._records = {kind: dict(records) for kind, records in self._records.items()}
         copy._credentials, copy._receipts = dict(self._credentials), dict(self._receipts)
         copy._windows = {key: dict(windows) for key, windows in self._windows.items()}

@@ -115,12 +115,20 @@ def list_executions_by_schedule(scene: Scene) -> Steps:
 def due_schedules(scene: Scene) -> Steps:
     """List a tenant's due schedules."""
     tenant_id = scene.pick("tenant").tenant_id
+    if scene.features.reckons_runs:
+        yield Call(
+            "due_schedules", (scene.moment, PageRequest(scene.limit())), {"owner": tenant_id}, why="by its clock"
+        )
+        return
     now = scene.moment + timedelta(hours=scene.random.randrange(-6, 24))
     yield from walk("due_schedules", now, limit=scene.limit(), owner=tenant_id)
 
 
 def due_of_all(scene: Scene) -> Steps:
     """List due schedules of all tenants, from just before one of the worker's own."""
+    if scene.features.reckons_runs:
+        yield from due_schedules(scene)
+        return
     schedule = scene.pick("schedule")
     due = schedule.next_run_at
     before = (paging.moment_text(due), _before(schedule.schedule_id)) if due else None

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -44,13 +45,15 @@ class Shift:
     meeting: threading.Barrier
     peers: dict[int, Peer]
     tally: Tally = field(default_factory=Tally)
+    met: bool = False
+    """Whether the other workers have seen that this one is there."""
 
     def __post_init__(self) -> None:
         options, features = self.around.options, self.around.target.features
         self.scene = Scene(
             prefix=f"{options.label}-{options.seed}-{self.number}",
             random=Random(f"{options.seed}/{self.number}"),  # noqa: S311 - choices, not secrets
-            model=Model(),
+            model=Model(reckons_runs=features.reckons_runs),
             limits=options.limits,
             features=features,
             wall=self.around.clock(),
@@ -59,27 +62,40 @@ class Shift:
         self.worker = Worker(self.scene, self.asker)
 
     def work(self) -> None:
-        """Make a first tenant, then do as chosen until the end, then delete the tenants."""
+        """Make a first tenant, then do as chosen until the end, then delete the tenants.
+
+        When the target stays away, what there is is left.
+        """
         try:
-            self._settle_in()
-            self._loop()
-        except GaveUp:
-            self.meeting.abort()
-        finally:
+            if self._settle_in():
+                self._loop()
             if self.around.options.cleanup:
                 self._clean_up()
+        except GaveUp:
+            return
+        finally:
+            if not self.met:
+                self.meeting.abort()
 
-    def _settle_in(self) -> None:
+    def _settle_in(self) -> bool:
+        """Make the first tenant and wait for the other workers'; return whether all have one."""
         for make in (writing.create_tenant, writing.create_provider, writing.create_account):
             self._act(make)
-        account = self.scene.pick("account")
+        account = next(iter(self.scene.model.all("account")), None)
+        if account is None:
+            return False
         self.scene.anchor = account.tenant_id
         self.peers[self.number] = Peer(account.tenant_id, account.provider_id, account.account_id)
         try:
             self.meeting.wait(SETTING_UP_SECONDS)
+            self.met = True
         except threading.BrokenBarrierError:
-            raise GaveUp from None
-        self.scene.peers = [peer for number, peer in sorted(self.peers.items()) if number != self.number]
+            return False
+        others = {number: peer for number, peer in sorted(self.peers.items()) if number != self.number}
+        self.scene.peers = list(others.values())
+        for number, peer in others.items():
+            self.worker.name_peer(number, peer)
+        return True
 
     def _loop(self) -> None:
         while not self._finished():
@@ -114,11 +130,8 @@ class Shift:
             answer = self.worker.do(call)
 
     def _clean_up(self) -> None:
-        try:
-            for tenant in self.scene.model.all("tenant"):
-                self._take_steps(lambda scene, tenant=tenant: delete_and_look(scene, "tenant", tenant))  # type: ignore[misc]
-        except GaveUp:
-            return
+        for tenant in self.scene.model.all("tenant"):
+            self._take_steps(partial(delete_and_look, kind="tenant", record=tenant))
 
 
 def run_traffic(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,7 +46,7 @@ class Features:
     """What a target does differently from a store in this process."""
 
     platform: bool = True
-    """Calls without owner, and readings of credentials' values, are possible."""
+    """Calls without owner are possible."""
     replays: bool = False
     """A creation that is repeated gives the thing that was created, instead of AlreadyExists."""
     gives_ids: bool = False
@@ -53,8 +54,8 @@ class Features:
     any_position: bool = True
     """A listing may be begun at any position."""
     sweeps: bool = True
-    sets_start: bool = False
-    """It says itself when an execution began."""
+    reckons_runs: bool = False
+    """It says itself when a schedule runs next, and lists what is due by its own clock."""
     lacks: frozenset[str] = frozenset()
     """Methods that it does not have."""
 
@@ -79,6 +80,8 @@ class Scene:
     features: Features
     wall: datetime
     """A real time, for receipts only."""
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
+    """Another in each run, so that receipts of an earlier one do not stand against it."""
     anchor: UUID | None = None
     peers: list[Peer] = field(default_factory=list)
     numbered: int = 0
@@ -92,7 +95,7 @@ class Scene:
 
     def receipt(self) -> Receipt:
         """Return the receipt of a new request."""
-        key = f"{self.prefix}-{self.random.getrandbits(64):016x}"
+        key = f"{self.prefix}-{self.run}-{self.random.getrandbits(64):016x}"
         return Receipt(key=key, fingerprint=f"{key}-once", expires_at=self.wall + RECEIPT_LIFETIME)
 
     def owner(self, tenant_id: UUID) -> dict[str, Any]:

@@ -100,6 +100,26 @@ def schedule_changes(random: Random, now: datetime) -> dict[str, Any]:
     }
 
 
+TIMING = {"cron": "cron_expression", "interval": "interval_seconds", "one_time": "next_run_at"}
+"""What a schedule of each type must be given; for the other types a service that reckons runs takes none of it."""
+
+
+def fit_for_reckoning(values: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Return the values of a new schedule with just what its type needs."""
+    needed = {"cron_expression": "0 4 * * *", "interval_seconds": 3_600, "next_run_at": now}
+    timing = {
+        name: (values[name] or needed[name]) if kind == values["schedule_type"] else None
+        for kind, name in TIMING.items()
+    }
+    return values | timing
+
+
+def changes_while_reckoning(values: dict[str, Any], schedule_type: str) -> dict[str, Any]:
+    """Return the changes of a schedule that leave its type, and keep what the type needs."""
+    unfit = {name for kind, name in TIMING.items() if kind != schedule_type or values[name] is None}
+    return {name: value for name, value in values.items() if name not in unfit | {"schedule_type"}}
+
+
 def account_changes(random: Random, now: datetime) -> dict[str, Any]:
     """Return a value for every field of an account that can be changed."""
     return {

@@ -11,11 +11,11 @@ from onboarding.store.errors import AlreadyExists, Changed, NotFound, Unavailabl
 from onboarding.store.interface import Page
 from onboarding.traffic.asking import Asked, Asker, GaveUp
 from onboarding.traffic.calls import ID_FIELDS, Answer, Call, answer_of, describe, intent
-from onboarding.traffic.comparison import differences, is_shared, shared_differences
+from onboarding.traffic.comparison import differences, due_differences, is_shared, shared_differences
 from onboarding.traffic.deleting import get_gone
 from onboarding.traffic.model import Model, Window, is_error
 from onboarding.traffic.report import WrongAnswer
-from onboarding.traffic.scene import Scene
+from onboarding.traffic.scene import Peer, Scene
 
 LOOK_AGAIN_SECONDS = 0.05
 NAMES_KEPT = 20_000
@@ -29,6 +29,7 @@ class Worker:
     def __init__(self, scene: Scene, asker: Asker) -> None:
         self.scene, self.asker = scene, asker
         self._names: OrderedDict[str, str] = OrderedDict()
+        self._peers: dict[str, str] = {}
 
     @property
     def model(self) -> Model:
@@ -38,7 +39,7 @@ class Worker:
     def do(self, call: Call) -> Answer:
         """Make one call, judge the answer, and return what the answer must be. Raises GaveUp."""
         self.asker.operation += 1
-        line = intent(call, lambda text: self._names.get(text, text))
+        line = intent(call, self._name)
         if call.method == "sweep":
             expected: Answer = self._sweep(call)
         elif call.repeat and self.scene.features.replays:
@@ -52,14 +53,22 @@ class Worker:
         self.asker.around.counts.add(operations=1)
         return expected
 
+    def name_peer(self, number: int, peer: Peer) -> None:
+        """Give the ids of another worker's things names that are the same in every run."""
+        for name in ("tenant_id", "provider_id", "account_id"):
+            self._peers[str(getattr(peer, name))] = f"{name} of worker {number}"
+
+    def _name(self, text: str) -> str:
+        return self._names.get(text) or self._peers.get(text, text)
+
     # Reads
 
     def _read(self, call: Call) -> Answer:
         began = self.asker.around.watch.now()
         while True:
-            answer = self.asker.until_answered(call).answer
-            expected = answer_of(self.model, call)
-            found = self._compare(call, expected, answer)
+            asked = self.asker.until_answered(call)
+            expected, answer = answer_of(self.model, call), asked.answer
+            found = self._compare(call, expected, asked)
             if not found or not self._may_yet_agree(call, expected, answer, began):
                 break
             self.asker.tally.reread += 1
@@ -70,10 +79,12 @@ class Worker:
             self.model.settle(answer)
         return expected
 
-    def _compare(self, call: Call, expected: Answer, answer: Answer) -> list[str]:
+    def _compare(self, call: Call, expected: Answer, asked: Asked) -> list[str]:
         if is_shared(call):
-            return shared_differences(self.model, call, answer, self.scene.mine)
-        return differences(self.model, expected, answer)
+            return shared_differences(self.model, call, asked.answer, self.scene.mine)
+        if call.method == "due_schedules" and self.scene.features.reckons_runs:
+            return due_differences(self.model, call, asked.answer, self._window(asked.began, asked.ended))
+        return differences(self.model, expected, asked.answer)
 
     def _may_yet_agree(self, call: Call, expected: Answer, answer: Answer, began: float) -> bool:
         around = self.asker.around

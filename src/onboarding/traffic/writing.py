@@ -78,13 +78,16 @@ def create_schedule(scene: Scene) -> Steps:
     there = scene.model.all("schedule", account_id=account.account_id)
     if len(there) >= scene.limits.schedules:
         yield from delete_oldest(scene, "schedule", there)
+    possible = values.schedule_changes(scene.random, scene.moment)
+    if scene.features.reckons_runs:
+        possible = values.fit_for_reckoning(possible, scene.moment)
     new = NewSchedule(
         tenant_id=account.tenant_id,
         account_id=account.account_id,
         provider_type=scene.random.choice(PROVIDER_TYPES),
         schedule_id=values.identifier(scene.random),
         created_by=values.maybe(scene.random, values.identifier(scene.random)),
-        **values.schedule_changes(scene.random, scene.moment),
+        **possible,
     )
     given = scene.owner(account.tenant_id) | {"receipt": scene.receipt()}
     yield Call("create_schedule", (new,), given)
@@ -98,19 +101,27 @@ def create_execution(scene: Scene) -> Steps:
         return
     # Ends of the same second try the order of ids.
     started = scene.moment if scene.random.random() < 0.6 else scene.moment.replace(second=0)
+    runs = not scene.features.reckons_runs or (schedule.enabled and schedule.status == "active")
+    claims = runs and schedule.next_run_at is not None and scene.random.random() < 0.6
     new = NewExecution(
         schedule_id=schedule.schedule_id,
         started_at=started,
-        triggered_by=values.maybe(scene.random, scene.random.choice(TRIGGERS)),
+        triggered_by=_trigger(scene, claims),
         scan_id=values.maybe(scene.random, f"{scene.prefix}-named-{scene.random.randrange(1_000)}"),
         execution_id=values.identifier(scene.random),
     )
     given: dict[str, Any] = scene.owner_of(schedule) | {"receipt": scene.receipt()}
-    if schedule.next_run_at and scene.random.random() < 0.6:
+    if claims and schedule.next_run_at:
         following = values.maybe(scene.random, schedule.next_run_at + timedelta(hours=1))
         given["advance"] = Advance(schedule.next_run_at, following)
     yield Call("create_execution", (new,), given, why="claimed" if "advance" in given else "")
     yield Call("get_schedule", (schedule.schedule_id,), scene.owner_of(schedule))
+
+
+def _trigger(scene: Scene, claims: bool) -> str | None:
+    if scene.features.reckons_runs:
+        return "scheduler" if claims else scene.random.choice(("manual", "api"))
+    return values.maybe(scene.random, scene.random.choice(TRIGGERS))  # type: ignore[no-any-return]
 
 
 def end_execution(scene: Scene) -> Steps:
@@ -162,7 +173,7 @@ def _seen(scene: Scene, record: Any) -> dict[str, Any]:
     return {"seen": record} if scene.random.random() < 0.4 else {}
 
 
-def update(kind: str, possible: Callable[[Scene], dict[str, Any]]) -> Callable[[Scene], Steps]:
+def update(kind: str, possible: Callable[[Scene, Any], dict[str, Any]]) -> Callable[[Scene], Steps]:
     """Return the action that changes some fields of a record."""
 
     def action(scene: Scene) -> Steps:
@@ -173,7 +184,7 @@ def update(kind: str, possible: Callable[[Scene], dict[str, Any]]) -> Callable[[
         if given and not scene.model.settled((kind, identifier)):
             yield Call(f"get_{kind}", (identifier,), owner)
             given = {"seen": current(scene.model, kind, identifier)}
-        changes = values.some(scene.random, possible(scene)) if scene.random.random() < 0.97 else {}
+        changes = values.some(scene.random, possible(scene, record)) if scene.random.random() < 0.97 else {}
         yield Call(f"update_{kind}", (identifier, changes), owner | given)
 
     return action
@@ -187,18 +198,24 @@ def current(model: Model, kind: str, identifier: Any) -> Any:
     return records[0]
 
 
+def _schedule_changes(scene: Scene, schedule: Schedule) -> dict[str, Any]:
+    possible = values.schedule_changes(scene.random, scene.moment)
+    reckons = scene.features.reckons_runs
+    return values.changes_while_reckoning(possible, schedule.schedule_type) if reckons else possible
+
+
 update_tenant = update(
     "tenant",
-    lambda scene: {
+    lambda scene, _: {
         "tenant_name": scene.name(),
         "description": values.maybe(scene.random, values.words(scene.random)),
         "status": scene.random.choice(("active", "suspended")),
     },
 )
-update_provider = update("provider", lambda scene: {"status": scene.random.choice(("active", "disabled", "error"))})
-update_account = update("account", lambda scene: values.account_changes(scene.random, scene.moment))
-update_schedule = update("schedule", lambda scene: values.schedule_changes(scene.random, scene.moment))
-update_scan_result = update("scan_result", _scan_changes)
+update_provider = update("provider", lambda scene, _: {"status": scene.random.choice(("active", "disabled", "error"))})
+update_account = update("account", lambda scene, _: values.account_changes(scene.random, scene.moment))
+update_schedule = update("schedule", _schedule_changes)
+update_scan_result = update("scan_result", lambda scene, _: _scan_changes(scene))
 
 
 def rotate_credential(scene: Scene) -> Steps:
@@ -207,7 +224,8 @@ def rotate_credential(scene: Scene) -> Steps:
     owner = scene.owner_of(account)
     new = NewCredential(**values.credential(scene.random))
     yield Call("put_credential", (account.account_id, new), owner)
-    yield Call("read_credential" if scene.features.platform else "get_credential_info", (account.account_id,), owner)
+    told_only = "read_credential" in scene.features.lacks
+    yield Call("get_credential_info" if told_only else "read_credential", (account.account_id,), owner)
 
 
 def delete_credential(scene: Scene) -> Steps:

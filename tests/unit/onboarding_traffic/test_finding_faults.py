@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from onboarding.store.errors import Conflict
 from onboarding.store.memory import MemoryStore
 from onboarding.store.opening import utc_now
 from tests.unit.onboarding_traffic.stores import (
     FAULTY,
     Breaks,
     DropsAnItem,
+    Method,
     MixesCredentials,
     TurnsTimeBack,
     Wrapped,
@@ -66,3 +70,19 @@ def test_what_there_is_stays_bounded_however_long_it_runs() -> None:
     assert counts["account"] <= 27
     assert counts["execution"] <= 27 * 2 * 8
     assert counts["scan_result"] <= 27 * 10
+
+
+class TakesNoTenant(Wrapped):
+    """Refuses every tenant."""
+
+    def call(self, name: str, method: Method, *args: Any, **kwargs: Any) -> Any:
+        if name == "create_tenant":
+            raise Conflict("tenant", "Not today.")
+        return method(*args, **kwargs)
+
+
+def test_a_run_that_cannot_even_begin_ends_and_says_so() -> None:
+    report = run(TakesNoTenant())
+    assert {(wrong.kind, wrong.differences) for wrong in report.listed} == {
+        ("create_tenant", ("Conflict instead of Tenant",))
+    }
