@@ -291,7 +291,7 @@ def run(
 ) -> TrafficReport:
     """Run traffic against a store, without waiting for anything."""
     target = Target(store)  # type: ignore[arg-type]
-    chosen = TrafficOptions(label=label, operations=operations, deletion_seconds=0, **options)
+    chosen = TrafficOptions(label=label, operations=operations, **{"deletion_seconds": 0, **options})
     return run_traffic(lambda: target, chosen, watch=watch)
 
 

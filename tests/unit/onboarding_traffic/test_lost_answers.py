@@ -77,3 +77,40 @@ def test_faults_are_found_beside_lost_answers() -> None:
             return super().call(name, lambda *a, **k: faulty.call(self, name, method, *a, **k), *args, **kwargs)
 
     assert run(Both(1, before=0.05, after=0.05), watch=quick(), workers=1).wrong > 0
+
+
+class CutsDeletionsShort(Wrapped):
+    """Deletes an account and leaves what hung on it until it is swept; its answer is lost."""
+
+    def __init__(self, *, sweeps: bool) -> None:
+        super().__init__()
+        self.sweeps = sweeps
+
+    def call(self, name: str, method: Method, *args: Any, **kwargs: Any) -> Any:
+        with self.lock:
+            if name == "sweep" and self.sweeps:
+                self._finish()
+            if name != "delete_account":
+                return method(*args, **kwargs)
+            kept = {kind: dict(records) for kind, records in self.memory._records.items()}
+            method(*args, **kwargs)
+            del kept["account"][args[0]]
+            self.memory._records = kept
+            raise Unavailable("memory")
+
+    def _finish(self) -> None:
+        records = self.memory._records
+        for kind in ("schedule", "execution", "scan_result"):
+            records[kind] = {i: r for i, r in records[kind].items() if r.account_id in records["account"]}
+
+
+def test_a_deletion_that_was_cut_short_is_seen_to_its_end() -> None:
+    store = CutsDeletionsShort(sweeps=True)
+    report = run(store, watch=quick(), deletion_seconds=30)
+    assert report.listed == ()
+    assert report.reread > 0
+
+
+def test_a_deletion_that_never_comes_to_its_end_is_found() -> None:
+    found = run(CutsDeletionsShort(sweeps=False), watch=quick(), deletion_seconds=30).listed
+    assert {wrong.differences for wrong in found} >= {("ScanResult instead of NotFound",)}
