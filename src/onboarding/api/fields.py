@@ -77,6 +77,11 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
+def _integral(value: Any) -> Any:
+    """Return 10.0 as 10: to JSON Schema they are the same integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _words(value: Any) -> tuple[str | None, ...]:
     if not isinstance(value, list):
         raise refusal("must be a list")
@@ -145,8 +150,8 @@ Name: TypeAlias = Annotated[str, *_text(1, 255)]
 Text255: TypeAlias = Annotated[str, *_text(0, 255)]
 Label: TypeAlias = Annotated[str, *_text(1, 50)]
 LongText: TypeAlias = Annotated[str, *_text(0, 4_096)]
-Count: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER)]
-Seconds: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=LARGEST_INTEGER)]
+Count: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER), BeforeValidator(_integral)]
+Seconds: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=LARGEST_INTEGER), BeforeValidator(_integral)]
 Flag: TypeAlias = Annotated[bool, Field(strict=True)]
 Words: TypeAlias = Annotated[
     tuple[str | None, ...],

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import Match
+from starlette.types import Scope
 
 from onboarding.api.permissions import Permission
 from onboarding.api.problems import Problem
@@ -17,6 +19,7 @@ from onboarding.api.tokens import Identity, InvalidToken, read_token
 from onboarding.store.errors import NotFound
 
 PREFIX = "/api/v1"
+DUE = "due"
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 _PERMISSION = "onboarding_permission"
 
@@ -41,6 +44,13 @@ class SecuredRoute(APIRoute):
         if not isinstance(permission, Permission):
             raise TypeError(f"The endpoint {self.name} declares no permission.")
         return permission
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match as usual, but take no word for an id that is a path of its own: /schedules/due is no schedule."""
+        match, found = super().matches(scope)
+        if match is not Match.NONE and found["path_params"].get("schedule_id") == DUE:
+            return Match.NONE, {}
+        return match, found
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler that admits a request before it goes on as usual."""

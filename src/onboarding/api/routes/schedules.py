@@ -17,7 +17,7 @@ from onboarding.api.queries import PageQuery, SchedulesQuery
 from onboarding.api.requests import OneTimeScheduleCreate, ScheduleChange, ScheduleCreate
 from onboarding.api.schedule_changes import with_next_run
 from onboarding.api.schedule_times import next_run
-from onboarding.api.secured_route import requires, secured_router
+from onboarding.api.secured_route import DUE, requires, secured_router
 from onboarding.store.errors import Changed, NotFound
 from onboarding.store.interface import Page
 from onboarding.store.records import NewSchedule, Receipt, Schedule
@@ -53,7 +53,7 @@ def list_schedules(query: Annotated[SchedulesQuery, Query()], call: Reading) -> 
     return call.listing(ScheduleAnswer, _page(query, call), query)
 
 
-@router.get("/schedules/due", response_model=Listing[ScheduleAnswer], responses=LISTED)
+@router.get(f"/schedules/{DUE}", response_model=Listing[ScheduleAnswer], responses=LISTED)
 @requires(Permission.SCHEDULES_READ)
 def list_due_schedules(query: Annotated[PageQuery, Query()], call: Reading) -> Response:
     """List the schedules that are to run now, the longest due first: a tenant's own, or those of all tenants."""
