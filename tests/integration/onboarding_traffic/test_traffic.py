@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,7 +167,8 @@ def test_the_command_takes_one_target(chosen: list[str]) -> None:
     assert CliRunner().invoke(app, ["traffic", *chosen]).exit_code == 2
 
 
-def test_the_command_says_what_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_says_what_is_not_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # no kept demo of this machine is looked at
     for name in [name for name in os.environ if name.startswith("ONBOARDING_")]:
         monkeypatch.delenv(name)
     result = CliRunner().invoke(app, ["traffic", "--url", "http://127.0.0.1:9"])
