@@ -34,7 +34,8 @@ from pg2dynamo.postgres.rows import copy_rows
 from pg2dynamo.postgres.segments import plan_segments
 from pg2dynamo.secret import Secret
 from tests.conftest import Database, _fresh_database
-from tests.integration.types_of_every_kind import SETUP, SUBJECTS, Subject
+from tests.integration.hostile_values import Subject
+from tests.integration.types_of_every_kind import SETUP, SUBJECTS
 
 TABLE = TableName("kinds", 'the "table"')
 BOUNDED = settings(
@@ -60,13 +61,12 @@ class Source:
         """Run a statement as the one who writes."""
         self.writer.execute(query.encode(), parameters)
 
-    def has_xml(self) -> bool:
-        """Whether the server is built with libxml."""
+    def require(self, subject: Subject) -> None:
+        """Skip the test when the server lacks what the subject needs."""
         try:
-            self.writer.execute("SELECT ''::xml")
-        except psycopg.errors.FeatureNotSupported:
-            return False
-        return True
+            self.execute(subject.needs or "SELECT")
+        except (psycopg.NotSupportedError, psycopg.errors.UndefinedFile, psycopg.DataError):
+            pytest.skip(f"this server lacks what {subject.type} needs: {subject.needs}")
 
     def lines(self, mapping: TableMapping) -> list[bytes]:
         """The rows as copying reads them."""
@@ -126,9 +126,8 @@ def fill(source: Source, subject: Subject, texts: Sequence[str]) -> None:
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_every_value_of_every_type_comes_back_equal(source: Source, name: str) -> None:
     subject = SUBJECTS[name]
+    source.require(subject)
     mapping = source.create({"id": "int", "value": subject.type})
-    if name == "xml" and not source.has_xml():
-        pytest.skip("this server is built without libxml")
 
     @BOUNDED
     @given(st.lists(subject.random, min_size=10, max_size=40))
@@ -147,8 +146,81 @@ def test_every_value_of_every_type_comes_back_equal(source: Source, name: str) -
     check()
 
 
-EVERYWHERE = [name for name in SUBJECTS if name != "xml"]
-"""Types that every server has; xml needs one that is built with libxml."""
+NOT_ARRAYS = [name for name in SUBJECTS if not name.endswith("[]") and "array" not in name]
+
+
+@pytest.mark.parametrize("name", NOT_ARRAYS)
+def test_arrays_of_every_type_with_any_dimensions_and_bounds_come_back_equal(source: Source, name: str) -> None:
+    subject = SUBJECTS[name]
+    source.require(subject)
+    mapping = source.create({"id": "int", "value": f"{subject.type}[]"})
+    element = subject.expression.replace("%", "%%")
+    texts = list(subject.hostile[:40])
+    shapes = (
+        "ARRAY[{0}]",
+        "ARRAY[[{0}, NULL::{1}], [NULL::{1}, {0}]]",
+        "('[-2:-1][3:4][0:0]=' || (ARRAY[[[{0}], [NULL::{1}]], [[NULL::{1}], [{0}]]])::text)::{1}[]",
+    )
+    for start, shape in enumerate(shapes):
+        array = shape.format(element, subject.type)
+        rows = "unnest(%s::text[]) WITH ORDINALITY AS given(v, n)"
+        query = f"INSERT INTO {TABLE.quoted} SELECT n * 3 + {start}, {array}::{subject.type}[] FROM {rows}"
+        source.execute(query, texts)
+    decoded, refused = round_trip(source, mapping)
+    assert len(decoded) + refused.total() == 3 * len(texts)
+    for reason in refused:
+        assert any(words in reason for words in (*subject.refusals, "levels of nesting", "JSON null")), reason
+
+
+NO_COLUMN_HOLDS = {
+    "gtsvector": "its input function refuses every text: the keys of a GiST index",
+    "pg_brin_bloom_summary": "its input function refuses every text: what a BRIN index holds",
+    "pg_brin_minmax_multi_summary": "its input function refuses every text: what a BRIN index holds",
+    "pg_dependencies": "its input function refuses every text: extended statistics",
+    "pg_mcv_list": "its input function refuses every text: extended statistics",
+    "pg_ndistinct": "its input function refuses every text: extended statistics",
+    "pg_node_tree": "its input function refuses every text: expressions in the catalog",
+}
+"""Types of which no value can be made, and why."""
+
+
+def test_every_type_that_a_column_may_have_is_in_the_zoo(source: Source) -> None:
+    built_in = source.writer.execute(
+        "SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype IN ('b', 'r', 'm') "
+        "AND typoutput <> 'array_out'::regproc"
+    )
+    of_every_server = [subject.type for subject in SUBJECTS.values() if "EXTENSION" not in subject.needs]
+    zoo = source.writer.execute(
+        "SELECT typname FROM unnest(%s::text[]) AS zoo(name) JOIN pg_type t ON t.oid = zoo.name::regtype",
+        [of_every_server],
+    )
+    assert {row[0] for row in built_in} - {row[0] for row in zoo} == NO_COLUMN_HOLDS.keys()
+    for name in NO_COLUMN_HOLDS:
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            source.execute(f"SELECT ''::{name}")
+
+
+def test_columns_that_number_or_compute_themselves_are_columns_as_any_other(source: Source) -> None:
+    virtual = "int GENERATED ALWAYS AS (a * 2) VIRTUAL" if source.database.server.version >= (18,) else "int"
+    mapping = source.create(
+        {
+            "id": "serial",
+            "small": "smallserial",
+            "big": "bigserial",
+            "identity": "int GENERATED ALWAYS AS IDENTITY",
+            "a": "numeric(6, 2) DEFAULT 1.50 NOT NULL",
+            "stored": "text GENERATED ALWAYS AS (a::text || '!') STORED",
+            "virtual": virtual,
+        }
+    )
+    source.execute(f"INSERT INTO {TABLE.quoted} DEFAULT VALUES")
+    [values], refused = round_trip(source, mapping)
+    assert not refused
+    assert values["stored"] == "1.50!"
+
+
+EVERYWHERE = [name for name, subject in SUBJECTS.items() if not subject.needs]
+"""Types that every server has."""
 
 
 @st.composite

@@ -182,7 +182,7 @@ def _array_reader(column_type: ColumnType) -> Read:
             return Bounded(bounds, elements)
         if not may_be_list or len(dimensions) == 1:
             raise ValueError
-        return elements
+        return Bounded(bounds, elements) if element.kind is Kind.ARRAY else elements
 
     return array
 

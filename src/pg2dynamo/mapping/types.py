@@ -6,7 +6,7 @@ written is `encode`, how it is read back is `decode`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -40,7 +40,8 @@ class ColumnType:
 
     `name` is PostgreSQL's own (`format_type`, e.g. `character varying(255)`), quoted as SQL needs it, and
     can follow `::` in a statement. `oid` is that of the base type (domains resolved). `element` is set for
-    arrays only.
+    arrays only. `equals` is the operator by which an index on the type compares, as SQL that finds it whatever the
+    search path; None where values can only be compared by their texts.
     """
 
     kind: Kind
@@ -48,6 +49,7 @@ class ColumnType:
     oid: int
     element: ColumnType | None = None
     element_delimiter: str = ","
+    equals: str | None = field(default="=", repr=False)
 
 
 KEY_FORMS: dict[Kind, str] = {

@@ -15,7 +15,8 @@ Both ways of reading, binary rows from PostgreSQL and decoded items from DynamoD
 | TIMESTAMP, TIMESTAMPTZ | `int` microseconds since 2000-01-01 (UTC), or `Endless` |
 | INTERVAL | `tuple` (months, days, microseconds): `'1 mon'` is not `'30 days'`; or `Endless` |
 | JSON, JSONB | `Json(value)`, of dict, list, str, Decimal, bool and None |
-| ARRAY | `list`, nested by dimension; `Bounded(bounds, list)` when a lower bound is not 1 |
+| ARRAY | `list`, nested by dimension; `Bounded(bounds, list)` when a lower bound is not 1, or when the elements are |
+| | arrays themselves (of a domain) and stand in several dimensions |
 
 NULL is `None` inside arrays and JSON; at the top level a NULL column is `None`, and is an absent attribute.
 What an item holds and no row could is a `Foreign`: `Undecodable` or `Unknown`.
@@ -38,7 +39,7 @@ class Endless(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Bounded:
-    """An array whose lower bounds are not all 1, e.g. bounds `[0:2]`."""
+    """An array that says its bounds, e.g. `[0:2]`: not all lower ones are 1, or the dimensions could be mistaken."""
 
     bounds: str
     elements: list[Value]

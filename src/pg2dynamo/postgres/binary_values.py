@@ -8,7 +8,6 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
-from pg2dynamo.errors import SourceUnsupported
 from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.mapping.values import Bounded, Endless, Json, JsonValue, Value
 from pg2dynamo.postgres.binary_floats import read_float4, read_float8
@@ -31,27 +30,35 @@ _LENGTH = struct.Struct("!i").unpack_from
 
 def reads_output(column_type: ColumnType) -> bool:
     """Tell whether values of this type are read as the text of their output function."""
-    element = column_type.element if column_type.kind is Kind.ARRAY else column_type
-    return element is None or element.kind is Kind.OUTPUT or element.oid in (_CHAR, _XML)
+    while column_type.kind is Kind.ARRAY and column_type.element is not None:
+        column_type = column_type.element
+    return column_type.kind in (Kind.ARRAY, Kind.OUTPUT) or column_type.oid in (_CHAR, _XML)
 
 
 def reader(column_type: ColumnType) -> Reader:
     """Return the function that decodes a value of this type, as the server sends it for `reads_output`."""
-    if column_type.kind is not Kind.ARRAY:
-        return _text if reads_output(column_type) else _scalar(column_type)
     if reads_output(column_type):
-        return _array_text_reader(column_type.element_delimiter)
-    if column_type.element is None or column_type.element.kind is Kind.ARRAY:
-        raise SourceUnsupported(f"Arrays of {column_type.name} cannot be read.")
-    return _array_reader(_scalar(column_type.element))
+        return _output_reader(column_type)
+    return _binary_reader(column_type)
 
 
-def _scalar(column_type: ColumnType) -> Reader:
+def _binary_reader(column_type: ColumnType) -> Reader:
+    element = column_type.element
+    if column_type.kind is Kind.ARRAY and element is not None:
+        return _array_reader(_binary_reader(element), of_arrays=element.kind is Kind.ARRAY)
     return _oid if column_type.oid == _OID else _SCALARS[column_type.kind]
 
 
+def _output_reader(column_type: ColumnType) -> Reader:
+    if column_type.kind is not Kind.ARRAY:
+        return _text
+    read = _text_reader(column_type)
+    return lambda data: read(_text(data))
+
+
 def _text(data: bytes) -> str:  # textsend, bpcharsend, namesend, enum_send, citextsend
-    return data.decode()
+    # A database of encoding SQL_ASCII may hold bytes that are no text: such a row can be told from every item.
+    return data.decode(errors="surrogateescape")
 
 
 def _integer(data: bytes) -> int:  # int2send, int4send, int8send
@@ -126,7 +133,7 @@ def _interval(data: bytes) -> tuple[int, ...] | Endless:  # interval_send: micro
 
 
 def _json(data: bytes) -> Json:  # json_send
-    text = data.decode()
+    text = _text(data)
     try:
         value: JsonValue = json.loads(text, parse_float=_json_number, parse_int=Decimal)
     except RecursionError:
@@ -147,7 +154,7 @@ def _jsonb(data: bytes) -> Json:  # jsonb_send: a version byte, then the text
     return _json(data[1:])
 
 
-def _array_reader(element: Reader) -> Reader:
+def _array_reader(element: Reader, *, of_arrays: bool) -> Reader:
     def read(data: bytes) -> Value:  # array_send
         count, _has_null, _oid = _ARRAY(data)
         if not count:
@@ -155,7 +162,7 @@ def _array_reader(element: Reader) -> Reader:
         dimensions = [_DIMENSION(data, 12 + 8 * n) for n in range(count)]
         values = _elements(data, 12 + 8 * count, element)
         shaped = _shape(values, [length for length, _ in dimensions])
-        if all(lower == 1 for _, lower in dimensions):
+        if all(lower == 1 for _, lower in dimensions) and not (of_arrays and count > 1):
             return shaped
         return Bounded("".join(f"[{lower}:{lower + length - 1}]" for length, lower in dimensions), shaped)
 
@@ -182,19 +189,38 @@ def _shape(values: list[Value], lengths: list[int]) -> list[Value]:
     return values
 
 
-def _array_text_reader(delimiter: str) -> Reader:
-    def read(data: bytes) -> Value:  # array_out
-        text = data.decode()
-        if not text.startswith("["):
-            return _parse_array(text, delimiter)
-        bounds, _, body = text.partition("=")
-        return Bounded(bounds, _parse_array(body, delimiter))
+def _text_reader(column_type: ColumnType) -> Callable[[str], Value]:
+    """Return the function that reads a value as its output function writes it."""
+    element, delimiter = column_type.element, column_type.element_delimiter
+    if element is None:
+        return str
+    read_element = _text_reader(element)
+
+    def read(text: str) -> Value:  # array_out
+        bounds, _, body = text.partition("=") if text.startswith("[") else ("", "", text)
+        elements = _parse_array(body, delimiter, read_element)
+        if not bounds and element.kind is Kind.ARRAY:
+            bounds = _bounds_from_one(body, elements)
+        return Bounded(bounds, elements) if bounds else elements
 
     return read
 
 
-def _parse_array(text: str, delimiter: str) -> list[Value]:
-    """Read what array_out wrote, e.g. `{"a,b",NULL,{c}}`; elements are text."""
+def _bounds_from_one(body: str, elements: list[Value]) -> str:
+    """Return the bounds of an array of arrays of several dimensions, and none for one dimension.
+
+    As an element that is an array stands in quotes, the braces that `body` begins with are the dimensions.
+    """
+    dimensions = len(body) - len(body.lstrip("{"))
+    bounds, level = "", elements
+    for _ in range(dimensions if dimensions > 1 else 0):
+        bounds += f"[1:{len(level)}]"
+        level = level[0] if isinstance(level[0], list) else []
+    return bounds
+
+
+def _parse_array(text: str, delimiter: str, read: Callable[[str], Value]) -> list[Value]:
+    """Read what array_out wrote, e.g. `{"a,b",NULL,{c}}`."""
     stack: list[list[Value]] = [[]]
     position = 0
     while position < len(text):
@@ -209,8 +235,8 @@ def _parse_array(text: str, delimiter: str) -> list[Value]:
         elif character == delimiter:
             position += 1
         else:
-            value, position = _parse_element(text, position, delimiter)
-            stack[-1].append(value)
+            element, position = _parse_element(text, position, delimiter)
+            stack[-1].append(None if element is None else read(element))
     outer = stack[0][0]
     assert isinstance(outer, list)
     return outer

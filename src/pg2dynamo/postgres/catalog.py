@@ -46,6 +46,12 @@ KIND_OF_OID: dict[int, Kind] = {
 }
 """The kinds of the built-in types, by their fixed oids (pg_type.dat); all others are OUTPUT, ARRAY or TEXT."""
 
+_NAMES_OF_OBJECTS = (
+    *("aclitem", "regclass", "regcollation", "regconfig", "regdatabase", "regdictionary", "regnamespace"),
+    *("regoper", "regoperator", "regproc", "regprocedure", "regrole", "regtype"),
+)
+"""Types whose text names an object or a role, and is no value when that is not there."""
+
 _RECORDS = (2249, 2287)  # what `a, b` in parentheses is: no column can have this type
 
 _TABLES = """
@@ -101,7 +107,8 @@ SELECT k.conrelid, k.conname, n.nspname, f.relname,
  ORDER BY k.conrelid, k.conname
 """
 
-# typoutput tells true arrays from int2vector and oidvector, which are written without braces.
+# typoutput tells true arrays from int2vector and oidvector, which are written without braces. The operator is that of
+# the default B-tree or hash index on the type, or on one that it is coerced to as it is (varchar to text).
 _TYPE = """
 WITH RECURSIVE base(oid, typmod) AS (
   SELECT %(oid)s::oid, %(typmod)s::int
@@ -112,7 +119,16 @@ SELECT t.oid, t.typname, t.typtype::text,
        (SELECT e.typdelim::text FROM pg_type e WHERE e.oid = t.typelem), format_type(%(oid)s, %(typmod)s),
        CASE WHEN t.typoutput = 'array_out'::regproc THEN t.typelem ELSE 0 END, b.typmod,
        EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'citext'
-                WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')
+                WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e'),
+       (SELECT format('%%I', n.nspname) || '.' || o.oprname
+          FROM pg_opclass k
+          JOIN pg_amop a ON a.amopfamily = k.opcfamily AND a.amoplefttype = k.opcintype
+           AND a.amoprighttype = k.opcintype AND a.amopstrategy = CASE k.opcmethod WHEN 403 THEN 3 ELSE 1 END
+          JOIN pg_operator o ON o.oid = a.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+         WHERE k.opcdefault AND k.opcmethod IN (403, 405)
+           AND (k.opcintype = t.oid OR k.opcintype IN (SELECT c.casttarget FROM pg_cast c WHERE c.castsource = t.oid
+                                                          AND c.castmethod = 'b' AND c.castcontext = 'i'))
+         ORDER BY k.opcintype <> t.oid, k.opcmethod, k.opcintype LIMIT 1)
   FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd'
 """
 
@@ -135,13 +151,26 @@ class _Types:
         row = self._conn.execute(_TYPE, {"oid": oid, "typmod": typmod}).fetchone()
         if row is None:
             raise SourceError(f"The catalog does not know the type {oid}.")
-        base, typname, typtype, delimiter, name, element_oid, base_typmod, of_citext = row
+        base, typname, typtype, delimiter, name, element_oid, base_typmod, of_citext, operator = row
         if element_oid:
             element = self.get(element_oid, base_typmod)
-            return ColumnType(Kind.ARRAY, name, base, element, delimiter)
+            return ColumnType(Kind.ARRAY, name, base, element, delimiter, equals=None)
+        equals = _equals(typname, typtype, operator)
         if typtype == "e" or (of_citext and typname == "citext"):
-            return ColumnType(Kind.TEXT, name, base)
-        return ColumnType(KIND_OF_OID.get(base, Kind.OUTPUT), name, base)
+            return ColumnType(Kind.TEXT, name, base, equals=equals)
+        return ColumnType(KIND_OF_OID.get(base, Kind.OUTPUT), name, base, equals=equals)
+
+
+def _equals(typname: str, typtype: str, operator: str | None) -> str | None:
+    """Return what `ColumnType.equals` is.
+
+    Composites may hold what has no equality, and the name of what is gone is no value of a `reg` type: by text.
+    """
+    if typtype in ("e", "r", "m"):
+        return "="
+    if operator is None or typtype == "c" or typname in _NAMES_OF_OBJECTS:
+        return None
+    return "=" if operator == "pg_catalog.=" else f"OPERATOR({operator})"
 
 
 def read_tables(conn: psycopg.Connection, names: Sequence[TableName] | None = None) -> dict[TableName, SourceTable]:
