@@ -11,7 +11,8 @@ import psycopg
 
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration.source import compile_one
-from pg2dynamo.plan.model import TablePlan
+from pg2dynamo.plan.attributes import Policy
+from pg2dynamo.plan.table import TablePlan
 from pg2dynamo.postgres.binary import SourceRow, select_rows
 from pg2dynamo.postgres.catalog import read_tables
 from pg2dynamo.postgres.connect import connect
@@ -53,7 +54,7 @@ def mapping_of(
             "attributes": attributes or {},
         }
     )
-    return compile_one(conn, plan, read_tables(conn, [plan.source]).get(plan.source))
+    return compile_one(conn, plan, read_tables(conn, [plan.source]), Policy())
 
 
 def copied_lines(

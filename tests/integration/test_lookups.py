@@ -17,7 +17,6 @@ from pg2dynamo.errors import MassDeletion, PlanError
 from pg2dynamo.migration.check import Level, check
 from pg2dynamo.migration.copy import CopyOptions, copy
 from pg2dynamo.migration.export import export
-from pg2dynamo.migration.export_files import prove
 from pg2dynamo.migration.import_ import ImportOptions, import_export
 from pg2dynamo.migration.prepare import prepare
 from pg2dynamo.migration.progress import Silent
@@ -294,14 +293,6 @@ def test_an_export_with_lookups_is_imported_and_verified_and_a_later_one_replace
         assert verified.equal
         assert {name: counts.compared for name, counts in verified.tables.items()} == EVERY_ROW
     expect_changed(local)
-
-
-def test_the_manifest_of_a_plan_without_names_has_no_key_for_them(local: Lookups, tmp_path: Path) -> None:
-    plain = parse_plan(PLAN.format(unique=local.plan.name), local.environ)
-    export(plain, local.environ, tmp_path / "x", processes=0)
-    assert prove(tmp_path / "x").tables[0].mapping.name == SOURCE
-    manifest = orjson.loads((tmp_path / "x" / "manifest.json").read_bytes())
-    assert "entry" not in manifest["tables"][0]["mapping"]
 
 
 def test_columns_that_no_entry_gives_back_are_a_warning_and_none_beside_an_entry_of_all(local: Lookups) -> None:

@@ -26,7 +26,7 @@ from pg2dynamo.mapping.limits import item_bytes
 from pg2dynamo.mapping.table import TableMapping, TableName, quote_identifier
 from pg2dynamo.mapping.values import Value
 from pg2dynamo.plan.compile import compile_table
-from pg2dynamo.plan.model import TablePlan
+from pg2dynamo.plan.table import TablePlan
 from pg2dynamo.postgres.binary import select_rows
 from pg2dynamo.postgres.catalog import read_tables
 from pg2dynamo.postgres.connect import connect

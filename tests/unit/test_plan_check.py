@@ -10,7 +10,7 @@ import pytest
 from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.plan.check import Level, check_table, value_checks
 from pg2dynamo.plan.compile import compile_table
-from pg2dynamo.plan.model import TablePlan
+from pg2dynamo.plan.table import TablePlan
 from tests.unit.test_infer import BYTEA, TEXT, TIMESTAMP, table
 
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from pg2dynamo.dynamodb.client import aws_errors, error_code
 from pg2dynamo.errors import TargetError, TargetMissing, TargetShapeDiffers
-from pg2dynamo.mapping.limits import GLOBAL_INDEXES, key_attribute_name_fault, table_name_fault
+from pg2dynamo.mapping.limits import GLOBAL_INDEXES, LOCAL_INDEXES, key_attribute_name_fault, table_name_fault
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.types import key_form
 
@@ -35,12 +35,13 @@ PASSING_STATES = frozenset({"CREATING", "UPDATING", "DELETING", "ARCHIVING", "RE
 
 @dataclass(frozen=True, slots=True)
 class IndexShape:
-    """A secondary index: its key and what it projects."""
+    """A secondary index: its key, what it projects, and whether it is local."""
 
     name: str
     hash: str
     range: str | None
     projection: str = "ALL"
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class DescribedTable:
 
 def table_shape(mapping: TableMapping) -> TableShape:
     """Return the shape that a mapping's table must have."""
-    indexes = tuple(IndexShape(index.name, index.hash, index.range) for index in mapping.indexes)
+    indexes = tuple(IndexShape(i.name, i.hash, i.range, local=i.local) for i in mapping.indexes)
     return TableShape(mapping.hash, mapping.range, mapping.key_types, indexes)
 
 
@@ -131,14 +132,14 @@ def _shape(table: Mapping[str, Any], indexes: list[Mapping[str, Any]]) -> TableS
         hash=hash_name,
         range=range_name,
         types=tuple(sorted(types.items())),
-        indexes=tuple(_index(index) for index in indexes),
+        indexes=tuple(_index(index, local=index in table.get("LocalSecondaryIndexes", ())) for index in indexes),
         billing=str(table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")),
     )
 
 
-def _index(index: Mapping[str, Any]) -> IndexShape:
+def _index(index: Mapping[str, Any], *, local: bool) -> IndexShape:
     projection = str(index.get("Projection", {}).get("ProjectionType", ""))
-    return IndexShape(str(index["IndexName"]), *_key(index["KeySchema"]), projection)
+    return IndexShape(str(index["IndexName"]), *_key(index["KeySchema"]), projection, local)
 
 
 def _key(schema: list[Mapping[str, Any]]) -> tuple[str, str | None]:
@@ -169,9 +170,15 @@ def _index_differences(wanted: TableShape, actual: TableShape) -> list[str]:
             found.append(f"it lacks the index {index.name} ({_words(index)})")
         elif (index.hash, index.range) != (other.hash, other.range):
             found.append(f"the key of its index {index.name} is {_words(other)}, the plan's is {_words(index)}")
+        elif index.local != other.local:
+            found.append(f"its index {index.name} is {_scope(other)}, the plan's is {_scope(index)}")
         elif index.projection != other.projection:
             found.append(f"its index {index.name} projects {other.projection}, the plan's projects {index.projection}")
     return found
+
+
+def _scope(index: IndexShape) -> str:
+    return "local" if index.local else "global"
 
 
 def unwritable(mapping: TableMapping, actual: TableShape) -> list[str]:
@@ -179,7 +186,8 @@ def unwritable(mapping: TableMapping, actual: TableShape) -> list[str]:
 
     DynamoDB refuses a whole item when the key attribute of any index has another type.
     """
-    forms = {attribute.name: key_form(attribute.type) for attribute in mapping.attributes}
+    forms = {attribute.name: key_form(attribute.type) for attribute in mapping.attributes if not attribute.path}
+    forms |= dict.fromkeys((derived.name for derived in mapping.derived), "S")
     planned = dict(mapping.key_types)
     return [
         f"an index of it needs the attribute {name} as {kind}, the plan writes it as {forms[name] or 'no key type'}"
@@ -195,8 +203,13 @@ def shape_faults(name: str, shape: TableShape) -> list[str]:
     found += [f"the key attribute {a}: {fault}" for a, _ in shape.types if (fault := key_attribute_name_fault(a))]
     found += [f"the index {n} stands twice" for n in dict.fromkeys(names) if names.count(n) > 1]
     found += [f"the index {i.name} has the same hash and range" for i in shape.indexes if i.hash == i.range]
-    if len(names) > GLOBAL_INDEXES:
-        found.append(f"{len(names)} indexes, and a table can have {GLOBAL_INDEXES}")
+    for local, most in ((False, GLOBAL_INDEXES), (True, LOCAL_INDEXES)):
+        count = sum(index.local == local for index in shape.indexes)
+        if count > most:
+            found.append(f"{count} {'local ' if local else ''}indexes, and a table can have {most}")
+    for index in shape.indexes:
+        if index.local and (shape.range is None or index.hash != shape.hash or index.range is None):
+            found.append(f"the index {index.name} is local: it and the table need a range, and the same hash")
     return found
 
 
@@ -234,8 +247,9 @@ def create_table(client: DynamoDBClient, name: str, shape: TableShape, *, protec
         "BillingMode": shape.billing,
         "DeletionProtectionEnabled": protected,
     }
-    if shape.indexes:
-        request["GlobalSecondaryIndexes"] = [_index_request(index) for index in shape.indexes]
+    for kind, local in (("GlobalSecondaryIndexes", False), ("LocalSecondaryIndexes", True)):
+        if indexes := [_index_request(index) for index in shape.indexes if index.local == local]:
+            request[kind] = indexes
     with aws_errors(f"create the table {name}", tell=True):
         try:
             client.create_table(**request)

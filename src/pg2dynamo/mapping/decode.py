@@ -16,7 +16,8 @@ from typing import Any
 
 from pg2dynamo.errors import Pg2DynamoError
 from pg2dynamo.mapping import calendar
-from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.mapping.table import Attribute, TableMapping
+from pg2dynamo.mapping.templates import Template
 from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.mapping.values import Bounded, Json, JsonValue, Undecodable, Unknown, Value
 
@@ -44,7 +45,11 @@ class Decoder:
     """Decodes the items of one table. Not changed by use: one may serve many threads."""
 
     def __init__(self, mapping: TableMapping) -> None:
-        self._readers = {attribute.name: _reader(attribute.type) for attribute in mapping.attributes}
+        self._readers = {a.name: _attribute_reader(a) for a in mapping.attributes}
+        self._readers |= {derived.name: _string for derived in mapping.derived}
+        self._maps = {a.path[0] for a in mapping.attributes if a.path}
+        self._entries = {a.path: a.name for a in mapping.attributes if a.path}
+        self._nulls = [a.name for a in mapping.attributes if a.nulls]
 
     def decode(self, item: dict[str, Any]) -> dict[str, Value]:
         """Return the value of each attribute that is in the item (DynamoDB JSON, parsed).
@@ -53,12 +58,28 @@ class Decoder:
         the mapping does not have is `Unknown`.
         """
         readers = self._readers
+        if self._maps:
+            item = self._flat(item)
+        missing: dict[str, Value] = {name: Undecodable() for name in self._nulls if name not in item}
         try:
-            return {name: readers[name](value) for name, value in item.items()}
+            return missing | {name: readers[name](value) for name, value in item.items()}
         except _MALFORMED:
-            return {
+            return missing | {
                 name: _attempt(readers[name], value) if name in readers else Unknown() for name, value in item.items()
             }
+
+    def _flat(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Return the item with the entries of its maps in their places; a map that is not one is left as it is."""
+        flat: dict[str, Any] = {}
+        for name, value in item.items():
+            entries = value.get("M") if name in self._maps else None
+            if not isinstance(entries, dict) or not entries or len(value) != 1:
+                # The flat name of an entry is no name of an attribute beside the maps.
+                flat[f".{name}" if name in self._entries.values() else name] = value
+                continue
+            for entry, content in entries.items():
+                flat[self._entries.get((name, entry), f"{name}.{entry}")] = content
+        return flat
 
 
 def decode_key(mapping: TableMapping, item: dict[str, Any]) -> dict[str, Value]:
@@ -67,12 +88,30 @@ def decode_key(mapping: TableMapping, item: dict[str, Any]) -> dict[str, Value]:
     Raises ItemUndecodable when one is missing or is not in the form that the mapping writes.
     """
     types = {attribute.name: attribute.type for attribute in mapping.attributes}
+    templates = {derived.name: derived.template for derived in mapping.derived}
     key: dict[str, Value] = {}
     for name in mapping.key_attributes:
-        key[name] = _attempt(_reader(types[name]), item.get(name))
+        read = _template_reader(templates[name]) if name in templates else _reader(types[name])
+        key[name] = _attempt(read, item.get(name))
         if isinstance(key[name], Undecodable):
             raise ItemUndecodable(name)
     return key
+
+
+def _template_reader(template: Template) -> Read:
+    def read(value: Any) -> Value:
+        text = _string(value)
+        template.values(text)
+        return text
+
+    return read
+
+
+def _attribute_reader(attribute: Attribute) -> Read:
+    read = _reader(attribute.type)
+    if not attribute.nulls:
+        return read
+    return lambda value: None if value == {"NULL": True} else read(value)
 
 
 def _attempt(reader: Read, value: Any) -> Value:

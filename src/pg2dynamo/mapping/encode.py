@@ -30,6 +30,7 @@ from pg2dynamo.mapping.limits import (
 )
 from pg2dynamo.mapping.numbers import number
 from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.mapping.templates import Renderer
 from pg2dynamo.mapping.types import ColumnType, Kind, key_form
 
 Convert = Callable[[str], AttributeValue]
@@ -64,8 +65,13 @@ class Encoder:
         _require_key_forms(mapping)
         self._columns = tuple(
             (a.name, _key_converter(a.type, limits[a.name]) if a.name in limits else _converter(a.type))
-            for a in mapping.attributes
+            for a in mapping.read
         )
+        self._derived = tuple((d.name, Renderer(d.template), limits.get(d.name)) for d in mapping.derived)
+        self._hidden = tuple(attribute.name for attribute in mapping.hidden)
+        self._maps = tuple((a.name, a.path) for a in mapping.attributes if a.path)
+        self._nulls = frozenset(a.name for a in mapping.attributes if a.nulls)
+        self._shaped = bool(self._derived or self._hidden or self._maps)
         self._key = mapping.key_attributes
         self._source_key = tuple((key.column, key.position) for key in mapping.source_key)
         self._width = len(mapping.select_list)
@@ -112,14 +118,28 @@ class Encoder:
             for (name, convert), field in zip(self._columns, fields):  # noqa: B905 (key columns may follow)
                 if "\\" in field:
                     if field == _NULL_FIELD:
+                        if name in self._nulls:
+                            item[name] = NULL
                         continue
                     field = _unescape(field)
                 item[name] = convert(field)
+            if self._shaped:
+                for name, renderer, limit in self._derived:
+                    _derive(item, name, renderer, limit)
+                self._shape(item)
         except Unfit as fault:
             raise RowRefused(name, fault.reason) from None
         except (ValueError, LookupError):
             raise RowRefused(name, "not in the form that PostgreSQL writes") from None
         return item
+
+    def _shape(self, item: dict[str, AttributeValue]) -> None:
+        """Take out what was read for templates only, and put the entries of maps into them."""
+        for name in self._hidden:
+            item.pop(name, None)
+        for name, (outer, entry) in self._maps:
+            if name in item:
+                item.setdefault(outer, {"M": {}})["M"][entry] = item.pop(name)
 
     def _not_unicode(self, line: bytes) -> str:
         for (name, _), field in zip(self._columns, line.split(b"\t")):  # noqa: B905
@@ -146,6 +166,12 @@ def _unwritable(item: dict[str, AttributeValue]) -> str:
     return ""
 
 
+def _derive(item: dict[str, AttributeValue], name: str, renderer: Renderer, limit: int | None) -> None:
+    text = renderer.render(item)
+    if text is not None:
+        item[name] = _checked_key({"S": text}, "S", limit) if limit else {"S": text}
+
+
 def _key_limits(mapping: TableMapping) -> dict[str, int]:
     """Return the bytes allowed for each attribute that is a key of the table or of an index."""
     limits: dict[str, int] = {}
@@ -159,8 +185,9 @@ def _key_limits(mapping: TableMapping) -> dict[str, int]:
 
 def _require_key_forms(mapping: TableMapping) -> None:
     forms = {attribute.name: key_form(attribute.type) for attribute in mapping.attributes}
+    forms |= dict.fromkeys((derived.name for derived in mapping.derived), "S")
     for name, form in mapping.key_types:
-        if forms.get(name) != form:
+        if forms.get(name, form) != form:
             raise PlanError(f"{mapping.source}: the key attribute {name} is not of DynamoDB's type {form}.")
 
 
@@ -170,16 +197,16 @@ def _key_converter(column_type: ColumnType, limit: int) -> Convert:
     if form == "N":
         return convert
 
-    def checked(text: str) -> AttributeValue:
-        value = convert(text)
-        content = value[form or "S"]
-        if not content:
-            raise Unfit("an empty key")
-        if len(content) * 4 > limit and item_bytes({"": value}) > limit:
-            raise Unfit(f"a key of more than {limit:,} bytes")
-        return value
+    return lambda text: _checked_key(convert(text), form or "S", limit)
 
-    return checked
+
+def _checked_key(value: AttributeValue, form: str, limit: int) -> AttributeValue:
+    content = value[form]
+    if not content:
+        raise Unfit("an empty key")
+    if len(content) * 4 > limit and item_bytes({"": value}) > limit:
+        raise Unfit(f"a key of more than {limit:,} bytes")
+    return value
 
 
 def _converter(column_type: ColumnType) -> Convert:

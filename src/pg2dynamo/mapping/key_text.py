@@ -31,7 +31,7 @@ _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 def key_texts(mapping: TableMapping, values: Mapping[str, Value]) -> KeyTexts:
     """Return the texts of the key attributes, given the values of at least these."""
     kinds = {attribute.name: attribute.type.kind for attribute in mapping.attributes}
-    return {name: value_text(kinds[name], values[name]) for name in mapping.key_attributes}
+    return {name: value_text(kinds.get(name, Kind.TEXT), values[name]) for name in mapping.key_attributes}
 
 
 def texts_of_item(mapping: TableMapping, item: Mapping[str, Mapping[str, Any]]) -> KeyTexts:

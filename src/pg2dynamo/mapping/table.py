@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
+from pg2dynamo.mapping.templates import Template
 from pg2dynamo.mapping.types import ColumnType
+
+Unfit: TypeAlias = Literal["error", "text", "null", "skip", "quarantine"]
+"""What happens to a value that DynamoDB cannot hold; see `plan.table`."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,6 +41,9 @@ class Attribute:
 
     `column` is the source column when the attribute is one as it is, else None. `back` is the SQL
     expression over the attributes that gives the column `restores` again, for an attribute that is computed.
+    `path` is where the value stands when that is not `name` at the top of the item: the names of a map and of the
+    entry in it. `unfit` says what becomes of a value that DynamoDB cannot hold, `nulls` whether NULL is written as
+    DynamoDB's NULL instead of left out. With `embed` the attribute holds rows of another table.
     """
 
     name: str
@@ -43,15 +52,65 @@ class Attribute:
     column: str | None
     restores: str | None = None
     back: str | None = None
+    path: tuple[str, ...] = ()
+    unfit: Unfit = "error"
+    nulls: bool = False
+    embed: Embedded | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The rows of `source` whose columns `on` (theirs, ours) equal the row's own, as maps of `attributes`.
+
+    `one`: at most one such row, a map instead of a list; its being two is a fault of the row. `order_by` makes the
+    list's order total. A row to which more than `at_most` belong cannot become an item. `where` is a filter in SQL.
+    `path` tells apart the aliases of nested levels in SQL: the attribute names from the outermost in.
+    """
+
+    source: TableName
+    on: tuple[tuple[str, str], ...]
+    attributes: tuple[Attribute, ...]
+    order_by: tuple[str, ...]
+    one: bool = False
+    at_most: int = 10_000
+    where: str | None = None
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """An attribute of text made of other values of the row; absent when one of them is NULL."""
+
+    name: str
+    template: Template
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPattern:
+    """How the keys of one entry begin, where several entries share a DynamoDB table.
+
+    `begins` gives for key attributes a text and whether the whole value is that text.
+    """
+
+    begins: tuple[tuple[str, str, bool], ...]
+
+    def matches(self, item: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Return whether an item of DynamoDB JSON has such a key."""
+        return all(self._fits(item.get(name, {}).get("S"), text, whole) for name, text, whole in self.begins)
+
+    @staticmethod
+    def _fits(value: Any, text: str, whole: bool) -> bool:
+        return isinstance(value, str) and (value == text if whole else value.startswith(text))
 
 
 @dataclass(frozen=True, slots=True)
 class IndexMapping:
-    """A global secondary index: its key attributes and their DynamoDB types (`S`, `N`, `B`)."""
+    """A secondary index by its key attributes; `local` when it shares the table's hash and partitions."""
 
     name: str
     hash: str
     range: str | None
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +126,16 @@ class SourceKeyColumn:
 class TableMapping:
     """How rows of `source` become items of `target`.
 
-    The select list is the attributes in order, then the source-key columns that are no attributes
-    (`select_list`). `key_types` gives `S`, `N` or `B` for each key and index-key attribute. `entry` is the
-    name that the plan gives, None when the mapping goes by its source's.
+    The select list is `attributes` in order, then `hidden` (read for templates only), then the source-key columns
+    that are neither (`select_list`). `derived` are made from these. `source_key` are the columns by which rows are
+    told apart: `unproven` when no unique index says that they do, as of a view. `kind` is the source's, see
+    `plan.schema`. `where` is the SQL of the plan's filter.
+
+    `key_types` gives `S`, `N` or `B` for each key and index-key attribute, and `indexes` all indexes, of the
+    DynamoDB table: where entries share it (`others` are their keys' patterns, `pattern` is this one's) some
+    attributes may be theirs alone. `takes_strays` is true for the one entry that items of none belong to. `entry` is
+    the name that the plan gives, None when the mapping goes by its source's. `alone` is false when an item depends
+    on more than its own row, so that rows unchanged since an earlier copy may be changed items.
     """
 
     source: TableName
@@ -81,6 +147,17 @@ class TableMapping:
     indexes: tuple[IndexMapping, ...]
     key_types: tuple[tuple[str, str], ...]
     entry: str | None = None
+    hidden: tuple[Attribute, ...] = ()
+    derived: tuple[Derived, ...] = ()
+    where: str | None = None
+    kind: str = "table"
+    unproven: bool = False
+    unfit: Unfit = "error"
+    pattern: KeyPattern | None = None
+    others: tuple[KeyPattern, ...] = ()
+    takes_strays: bool = True
+    alone: bool = True
+    ttl: str | None = None
 
     @property
     def name(self) -> str:
@@ -93,14 +170,32 @@ class TableMapping:
         return (self.hash,) if self.range is None else (self.hash, self.range)
 
     @property
+    def read(self) -> tuple[Attribute, ...]:
+        """What is read of a row, in the order of the select list: attributes, and what only templates need."""
+        return (*self.attributes, *self.hidden)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all attributes, read and derived."""
+        return (*(a.name for a in self.attributes), *(d.name for d in self.derived))
+
+    @property
     def select_list(self) -> tuple[str, ...]:
         """The SQL expressions to read, in the order that the encoder expects."""
-        extra = [quote_identifier(k.column) for k in self.source_key if k.position >= len(self.attributes)]
-        return (*(a.sql for a in self.attributes), *extra)
+        read = self.read
+        extra = [quote_identifier(k.column) for k in self.source_key if k.position >= len(read)]
+        return (*(a.sql for a in read), *extra)
 
     @property
     def digest(self) -> str:
-        """A digest of the mapping, equal exactly when rows become the same items."""
-        return hashlib.sha256(
-            repr((self.source, self.target, self.attributes, self.key_attributes)).encode()
-        ).hexdigest()
+        """A digest of the mapping, equal exactly when the same rows become the same items."""
+        what = (self.source, self.target, self.attributes, self.key_attributes, self.hidden, self.derived, self.where)
+        return hashlib.sha256(repr(what).encode()).hexdigest()
+
+    def owns(self, item: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Return whether an item of the DynamoDB table is this entry's, by its key: only such may be deleted."""
+        return not self.others or self.pattern is None or self.pattern.matches(item)
+
+    def answers_for(self, item: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Return whether an item is this entry's to verify: its own, and for one of the entries what is nobody's."""
+        return self.owns(item) or (self.takes_strays and not any(other.matches(item) for other in self.others))

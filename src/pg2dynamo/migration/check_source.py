@@ -11,10 +11,14 @@ from pg2dynamo.dynamodb.tables import shape_faults, table_shape
 from pg2dynamo.errors import Pg2DynamoError
 from pg2dynamo.mapping.table import TableMapping, TableName
 from pg2dynamo.migration.credentials import compile_credentials
-from pg2dynamo.migration.source import compile_one, source_tables
+from pg2dynamo.migration.source import compile_one, default_policy, source_tables
+from pg2dynamo.plan.attributes import Policy
 from pg2dynamo.plan.check import CheckLine, Level, check_table, failed, ok, value_checks, warning
-from pg2dynamo.plan.model import Plan, TablePlan
+from pg2dynamo.plan.compile import Catalog
+from pg2dynamo.plan.model import Plan
 from pg2dynamo.plan.schema import SourceTable
+from pg2dynamo.plan.shared import share_targets
+from pg2dynamo.plan.table import TablePlan
 from pg2dynamo.postgres.catalog import read_tables
 from pg2dynamo.postgres.server import count_where, missing_privileges, server_facts
 
@@ -32,6 +36,7 @@ def check_source(conn: psycopg.Connection, plan: Plan) -> SourceFindings:
     """Look at the server and at every table that the plan reads; counts values of rows, and shows none."""
     findings = SourceFindings(lines=list(_server_lines(conn)))
     known = read_tables(conn, source_tables(plan))
+    policy = default_policy(plan)
     for secret in plan.secrets:
         _note(findings, conn, secret.source, known.get(secret.source), ())
         _compile_secret(findings, plan, known, secret.source)
@@ -41,7 +46,8 @@ def check_source(conn: psycopg.Connection, plan: Plan) -> SourceFindings:
         _note(findings, conn, source, table, check_table(entries, table) if table else [])
         if table is not None:
             for entry in entries:
-                _compile(findings, conn, entry, table)
+                _compile(findings, conn, entry, known, policy)
+    _share(findings)
     return findings
 
 
@@ -84,12 +90,27 @@ def _note(
     findings.lines += lines
 
 
-def _compile(findings: SourceFindings, conn: psycopg.Connection, plan: TablePlan, table: SourceTable) -> None:
-    subject = f"table {plan.name}"
+def _share(findings: SourceFindings) -> None:
+    """Look at entries of one DynamoDB table together."""
+    try:
+        findings.mappings = share_targets(findings.mappings)
+    except Pg2DynamoError as error:
+        findings.lines.append(failure("plan", error))
+        return
+    for mapping in findings.mappings:
+        faults = shape_faults(mapping.target, table_shape(mapping)) if mapping.others else []
+        if faults:
+            findings.lines.append(failed(f"table {mapping.name}", "; ".join(faults), "Correct the plan."))
+
+
+def _compile(
+    findings: SourceFindings, conn: psycopg.Connection, plan: TablePlan, known: Catalog, policy: Policy
+) -> None:
+    subject, table = f"table {plan.name}", known[plan.source]
     if plan.source not in findings.readable and table.kind in ("table", "partitioned"):
         return
     try:
-        mapping = compile_one(conn, plan, table)
+        mapping = compile_one(conn, plan, known, policy)
         faults = shape_faults(mapping.target, table_shape(mapping))
         if faults:
             findings.lines.append(failed(subject, "; ".join(faults), "Correct the plan."))

@@ -32,7 +32,7 @@ def check_target(plan: Plan, environ: Mapping[str, str], mappings: Iterable[Tabl
 
 def _lines(client: DynamoDBClient, plan: Plan, mappings: Iterable[TableMapping]) -> Iterator[CheckLine]:
     yield _table_line(client, plan.target.control_table, CONTROL_SHAPE, None)
-    for mapping in mappings:
+    for mapping in {mapping.target: mapping for mapping in mappings}.values():
         yield _table_line(client, mapping.target, table_shape(mapping), mapping)
 
 

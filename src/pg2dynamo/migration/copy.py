@@ -134,8 +134,9 @@ def _open_tables(
         runs = []
         for mapping in mappings:
             job = _job(plan, mapping, settings, owner)
-            record = known.get(mapping.name)
-            runs.append(_open_table(connection, job, record, targets[mapping.target], journal, owner, options))
+            target, record = targets[mapping.target], known.get(mapping.name)
+            shared = bool(mapping.others) and any(r.target_id == target.table_id for r in known.values())
+            runs.append(_open_table(connection, job, record, target, journal, owner, options, shared=shared))
     for run in runs:
         _journal_begin(journal, run)
     return runs
@@ -149,22 +150,26 @@ def _open_table(
     journal: Journal,
     owner: SnapshotOwner,
     options: CopyOptions,
+    *,
+    shared: bool,
 ) -> TableRun:
+    """`shared`: other entries have written to the table already, so that it need not be empty."""
     name = job.mapping.name
     decision = decide_table(record, job.mapping.digest, owner.position.source_id, target.table_id)
-    if decision.first and not options.overwrite:
+    if decision.first and not options.overwrite and not shared:
         require_empty(journal, target.name)
     # A quarantined row whose key was too long to keep leaves the quarantine only by reading the whole table again.
     kept = decision.keep_segments and all(can_be_retried(row, job.mapping) for row in journal.quarantined(name))
     blocks = record.segment_blocks if record and kept else options.blocks_per_segment
-    records = journal.segments(name) if kept else []
+    # An item that depends on other rows may have changed with none of its own row.
+    records = journal.segments(name) if kept and job.mapping.alone else []
     segments, vanished = decide_segments(plan_segments(connection, job.mapping.source, blocks), records)
     return TableRun(
         job=job,
         record=_begin(job, owner, target, blocks),
         segments=segments,
         # Without its segments' counts, nothing else would tell that a row has gone since.
-        reconcile=decision.reconcile or vanished or (decision.keep_segments and not kept),
+        reconcile=decision.reconcile or vanished or (decision.keep_segments and not (kept and job.mapping.alone)),
         expected_rows=estimated_rows(connection, job.mapping),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from pg2dynamo.mapping.digest import digest_row
+from pg2dynamo.mapping.keys import derived_values
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.values import Value
 
@@ -43,7 +44,9 @@ def row_pairs(mapping: TableMapping, values: Sequence[Value], unrestored: Sequen
 
     `unrestored` names the attributes whose `back` does not give the column again: no item equals such a row.
     """
-    pairs = [(a.name, value) for a, value in zip(mapping.attributes, values, strict=True) if value is not None]
+    read = {a.name: value for a, value in zip(mapping.read, values, strict=True)}
+    known = [(attribute.name, read[attribute.name]) for attribute in mapping.attributes]
+    pairs = [(name, value) for name, value in (*known, *derived_values(mapping, read).items()) if value is not None]
     return [*pairs, (UNRESTORED, list(unrestored))] if unrestored else pairs
 
 
@@ -68,8 +71,7 @@ def attribute_digests(mapping: TableMapping, row: Pairs) -> bytes:
     unrestored = values.get(UNRESTORED)
     names = unrestored if isinstance(unrestored, list) else []
     return b"".join(
-        _short(UNRESTORED, a.name) if a.name in names else _short(a.name, values.get(a.name))
-        for a in mapping.attributes
+        _short(UNRESTORED, name) if name in names else _short(name, values.get(name)) for name in mapping.names
     )
 
 
@@ -77,7 +79,7 @@ def attributes_unlike(mapping: TableMapping, digests: bytes, item: Pairs) -> tup
     """Return the names of the item's attributes that are not as the row's `attribute_digests` have them."""
     values = dict(item)
     size = ATTRIBUTE_DIGEST_BYTES
-    known = [attribute.name for attribute in mapping.attributes]
+    known = mapping.names
     unlike = {
         name for i, name in enumerate(known) if _short(name, values.get(name)) != digests[i * size : (i + 1) * size]
     }

@@ -12,13 +12,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from pg2dynamo.errors import ExportDamaged, PlanError
-from pg2dynamo.mapping.table import Attribute, IndexMapping, SourceKeyColumn, TableMapping, TableName
-from pg2dynamo.mapping.types import ColumnType, Kind
-from pg2dynamo.plan.model import Plan, TablePlan
+from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.plan.model import Plan
+from pg2dynamo.plan.table import TablePlan
 
 FORMAT = "pg2dynamo-export"
-VERSION = 1
+VERSION = 2
 """Raise it when an older import could misread a newer export."""
 
 NAME = "manifest.json"
@@ -99,11 +101,7 @@ class Manifest:
         return json.dumps(content | {"sha256": _digest(content)}, indent=1).encode() + b"\n"
 
     def _content(self) -> dict[str, Any]:
-        content = json.loads(json.dumps(asdict(self)))
-        for part in (*content["tables"], *content["credentials"]):
-            if part["mapping"]["entry"] is None:
-                del part["mapping"]["entry"]
-        return {"format": FORMAT, "version": VERSION, **content}
+        return {"format": FORMAT, "version": VERSION, **json.loads(json.dumps(asdict(self)))}
 
 
 def manifest_from(data: bytes) -> Manifest:
@@ -170,24 +168,12 @@ def _files(entries: Iterable[Mapping[str, Any]]) -> tuple[FileRecord, ...]:
     return files
 
 
+_MAPPING = TypeAdapter(TableMapping)
+
+
 def mapping_from(entry: Mapping[str, Any]) -> TableMapping:
     """Return the mapping whose `dataclasses.asdict` went through JSON."""
-    return TableMapping(
-        entry=entry.get("entry"),
-        source=TableName(**entry["source"]),
-        target=entry["target"],
-        attributes=tuple(Attribute(**(a | {"type": _type(a["type"])})) for a in entry["attributes"]),
-        source_key=tuple(SourceKeyColumn(**(k | {"type": _type(k["type"])})) for k in entry["source_key"]),
-        hash=entry["hash"],
-        range=entry["range"],
-        indexes=tuple(IndexMapping(**index) for index in entry["indexes"]),
-        key_types=tuple((name, form) for name, form in entry["key_types"]),
-    )
-
-
-def _type(entry: Mapping[str, Any]) -> ColumnType:
-    element = _type(entry["element"]) if entry["element"] else None
-    return ColumnType(Kind(entry["kind"]), entry["name"], entry["oid"], element, entry["element_delimiter"])
+    return _MAPPING.validate_python(entry)
 
 
 def plan_digest(plan: Plan) -> str:
@@ -198,6 +184,7 @@ def plan_digest(plan: Plan) -> str:
     """
     content = {
         "name": plan.name,
+        "policy": [plan.unfit, plan.nulls],
         "tables": [_table_content(table) for table in plan.tables],
         "secrets": [
             secret.model_dump(mode="json", exclude={"kms_key", "name", "decrypt"})
@@ -210,8 +197,8 @@ def plan_digest(plan: Plan) -> str:
 
 def _table_content(table: TablePlan) -> dict[str, Any]:
     # A key that the plan does not use is not in its digest, so that a new key of plans voids no export.
-    silent = {"name": not table.named, "columns": table.columns is None}
-    return table.model_dump(mode="json", exclude={"to", *(key for key, absent in silent.items() if absent)})
+    silent = set() if table.named else {"name"}
+    return table.model_dump(mode="json", exclude={"to", *silent}, exclude_defaults=True)
 
 
 def require_same_plan(manifest: Manifest, plan: Plan) -> None:

@@ -49,7 +49,7 @@ def _unlisted(job: ImportJob, index: DigestIndex) -> Iterator[bytes]:
         digests = [digested_item(job.mapping, decoder, item).key for item in page]
         listed = index.rows(digests)
         for item, digest in zip(page, digests, strict=True):
-            if digest not in listed:
+            if digest not in listed and job.mapping.owns(item):
                 yield orjson.dumps({name: item[name] for name in names})
 
 

@@ -121,7 +121,8 @@ def prepare_tables(
     found = _look(client, plan, mappings, wait_seconds)
     journal = Journal(client, plan.target.control_table, plan.name)
     created = {journal.control_table} if journal.ensure_table() else set()
-    for mapping in mappings:
+    tables = list({mapping.target: mapping for mapping in mappings}.values())
+    for mapping in tables:
         if found[mapping.target] is None:
             (progress or Silent()).say(f"Creating the table {mapping.target}.")
             if create_table(client, mapping.target, table_shape(mapping), protected=plan.target.deletion_protection):
@@ -130,6 +131,8 @@ def prepare_tables(
     for mapping in mappings:
         table = wait_until_active(client, mapping.target, wait_seconds=wait_seconds)
         require_shape(mapping.target, _differences(mapping, table))
+        if mapping not in tables:
+            continue
         notes = shape_notes(table_shape(mapping), table.shape)
         lines += _finish(client, plan.target, mapping.target, created, notes, wait_seconds)
     return lines

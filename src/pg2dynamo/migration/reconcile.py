@@ -52,7 +52,7 @@ def find_vanished(task: ReconcileTask, report: Report) -> list[bytes]:
 def _decoded(job: CopyJob, item: dict[str, Any]) -> dict[str, Value] | None:
     """Return the item's key, or None when no row of the source can have it: another's item, left to `verify`."""
     try:
-        return decode_key(job.mapping, item)
+        return decode_key(job.mapping, item) if job.mapping.owns(item) else None
     except ItemUndecodable:
         return None
 

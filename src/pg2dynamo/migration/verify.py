@@ -28,7 +28,8 @@ from pg2dynamo.migration.verify_secrets import verify_secrets
 from pg2dynamo.migration.verify_segment import VerifyJob, close_sessions
 from pg2dynamo.migration.verify_table import RowSide, TableVerification, source_side
 from pg2dynamo.migration.workers import Workers
-from pg2dynamo.plan.model import Plan, TablePlan, parse_table_name
+from pg2dynamo.plan.model import Plan
+from pg2dynamo.plan.table import TablePlan, parse_table_name
 from pg2dynamo.postgres.segments import plan_segments
 from pg2dynamo.postgres.selection import count_visible
 from pg2dynamo.postgres.snapshot import SnapshotOwner, adopt_snapshot, hold_snapshot

@@ -124,7 +124,7 @@ class ItemPart:
         job = self.job
         decoder = Decoder(job.mapping)
         for page in scan_pages(job.settings, job.mapping.target, self.number, self.total):
-            yield [digested_item(job.mapping, decoder, item) for item in page]
+            yield [digested_item(job.mapping, decoder, item) for item in page if job.mapping.answers_for(item)]
 
     def key_of(self, entry: Digested) -> KeyTexts:
         """See Part."""

@@ -9,8 +9,8 @@ from enum import StrEnum
 from pg2dynamo.mapping.limits import HASH_KEY_BYTES, RANGE_KEY_BYTES
 from pg2dynamo.mapping.table import Attribute, TableMapping
 from pg2dynamo.mapping.types import Kind
-from pg2dynamo.plan.model import TablePlan
 from pg2dynamo.plan.schema import SourceTable
+from pg2dynamo.plan.table import TablePlan
 
 
 class Level(StrEnum):
@@ -108,9 +108,9 @@ def value_checks(mapping: TableMapping) -> list[ValueCheck]:
     found: list[ValueCheck] = []
     for name, _ in mapping.key_types:
         limit = RANGE_KEY_BYTES if name in ranges else HASH_KEY_BYTES
-        found += _of_key(by_name[name], limit)
+        found += _of_key(by_name[name], limit) if name in by_name else ()
     for name in mapping.key_attributes:
-        if by_name[name].column is None:
+        if name in by_name and by_name[name].column is None:
             found.append(ValueCheck(name, "is NULL, and a key must not be", f"num_nulls({by_name[name].sql}) = 1"))
     return found
 

@@ -1,137 +1,239 @@
-"""Compile a table's plan against the catalog into a mapping, or say what does not fit."""
+"""Compile an entry of a plan against the catalog into a mapping, or say what does not fit."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 
-from pg2dynamo.errors import PlanError
-from pg2dynamo.mapping.table import Attribute, IndexMapping, SourceKeyColumn, TableMapping, quote_identifier
+from pg2dynamo.errors import PlanError, SourceChanged
+from pg2dynamo.mapping.table import (
+    Attribute,
+    Derived,
+    IndexMapping,
+    SourceKeyColumn,
+    TableMapping,
+    TableName,
+    quote_identifier,
+)
+from pg2dynamo.mapping.templates import Placeholder, Template, fault, parse_template
 from pg2dynamo.mapping.types import ColumnType, key_form
-from pg2dynamo.plan.model import Index, Key, TablePlan
-from pg2dynamo.plan.schema import SourceColumn, SourceTable
+from pg2dynamo.plan.attributes import Policy, column_attributes, computed_attributes, require_distinct
+from pg2dynamo.plan.embed import embedded_attributes
+from pg2dynamo.plan.extras import constant_attributes, lookup_attributes, ttl_attributes
+from pg2dynamo.plan.identity import identity_of, require_identity
+from pg2dynamo.plan.schema import SourceTable, fingerprint
+from pg2dynamo.plan.table import Index, Key, TablePlan
+
+Catalog = Mapping[TableName, SourceTable]
+Computed = Mapping[tuple[str, ...], Mapping[str, ColumnType]]
+"""The type of each attribute that has `sql`, by the embedded levels it stands in, as the server describes it."""
 
 
-def compile_table(plan: TablePlan, table: SourceTable, computed: Mapping[str, ColumnType]) -> TableMapping:
-    """Return the mapping of one table.
+def compile_table(
+    plan: TablePlan,
+    table: SourceTable,
+    computed: Mapping[str, ColumnType],
+    *,
+    policy: Policy | None = None,
+    catalog: Catalog | None = None,
+    embedded: Computed | None = None,
+) -> TableMapping:
+    """Return the mapping of one entry.
 
-    `computed` gives the type of each attribute of `plan.attributes`, as the server describes its SQL. Raises
-    PlanError naming table and attribute when a key or index names an attribute that is not there or cannot
-    be a key, when `columns` and the rest of the plan do not fit, or when the table has no primary key.
+    `computed` gives the type of each attribute that the entry itself computes, `embedded` those of the rows it
+    embeds, `catalog` the tables of embeds and lookups. Raises PlanError naming entry and attribute when a key or
+    index names an attribute that is not there or cannot be a key, when what the entry says does not fit the table or
+    itself, or when the table's rows cannot be told apart; SourceChanged when the table is not the one that the
+    plan was made for.
     """
-    if not table.primary_key:
-        raise PlanError(f"{table.name} has no primary key, so its rows cannot be told apart.", remedy="Add one.")
-    attributes = _attributes(plan, table, computed)
-    by_name = {attribute.name: attribute for attribute in attributes}
-    used: list[Key | Index] = [plan.key, *plan.indexes]
-    key_types = {n: _key_type(plan, table, by_name, n) for use in used for n in (use.hash, use.range) if n is not None}
-    _require_identity(plan, table, by_name)
+    label = label_of(plan)
+    _require_unchanged(plan, table)
+    policy = (policy or Policy()).within(plan.unfit, plan.nulls)
+    attributes = _attributes(label, plan, table, computed, policy, catalog or {}, embedded or {})
+    hidden, derived = _derived(label, plan, table, attributes)
+    attributes = _key_policies(label, plan, attributes)
+    names = [attribute.path[0] if attribute.path else attribute.name for attribute in attributes]
+    outer = dict.fromkeys(attribute.path[0] for attribute in attributes if attribute.path)
+    require_distinct(label, [*(n for n in names if n not in outer), *outer, *(d.name for d in derived)])
+    key_types = {name: _key_type(label, plan, table, attributes, derived, name) for name in _key_names(plan)}
+    identity = identity_of(label, plan, table)
+    require_identity(label, plan.key, table, identity, _key_columns(plan.key, attributes, hidden, derived))
     return TableMapping(
         source=table.name,
         target=plan.to,
         attributes=attributes,
-        source_key=_source_key(table, attributes),
+        source_key=_source_key(table, identity.columns, (*attributes, *hidden)),
         hash=plan.key.hash,
         range=plan.key.range,
-        indexes=tuple(_index(index) for index in plan.indexes),
+        indexes=tuple(IndexMapping(i.name, i.hash, i.range, i.local) for i in plan.indexes),
         key_types=tuple(sorted(key_types.items())),
         entry=plan.name if plan.named else None,
+        hidden=hidden,
+        derived=derived,
+        where=plan.where,
+        kind=table.kind,
+        unproven=not identity.proven,
+        unfit=policy.unfit,
+        alone=_depends_on_its_row_alone(plan),
+        ttl=plan.ttl.attribute if plan.ttl else None,
     )
 
 
-def _label(plan: TablePlan) -> str:
+def label_of(plan: TablePlan) -> str:
     """Return what a message calls the entry."""
     return f"{plan.name} (from {plan.from_})" if plan.named else plan.from_
 
 
-def _chosen_columns(plan: TablePlan, table: SourceTable) -> tuple[SourceColumn, ...]:
-    """Return the columns that become attributes, in the table's order."""
-    if plan.columns is None:
-        return table.columns
-    known = {column.name for column in table.columns}
-    unknown = [name for name in plan.columns if name not in known]
-    if unknown:
-        raise PlanError(
-            f"{_label(plan)}: `columns` names {', '.join(unknown)}, which the table does not have.",
-            remedy="Correct it. Attributes that are computed under names of their own are not listed.",
+def _require_unchanged(plan: TablePlan, table: SourceTable) -> None:
+    if plan.schema_ is not None and plan.schema_ != fingerprint(table):
+        raise SourceChanged(
+            f"{label_of(plan)}: the columns of {table.name} are not those that the plan was made for.",
+            remedy="Compare with the output of `pg2dynamo init`, correct the entry, and write its new `schema`.",
         )
-    unused = [name for name in plan.attributes if name in known and name not in plan.columns]
-    if unused:
-        raise PlanError(
-            f"{_label(plan)}: `attributes` computes {', '.join(unused)}, which `columns` leaves out.",
-            remedy="Add it to `columns`, or remove the rule.",
-        )
-    return tuple(column for column in table.columns if column.name in plan.columns)
 
 
-def _index(index: Index) -> IndexMapping:
-    return IndexMapping(index.name, index.hash, index.range)
+def _attributes(
+    label: str,
+    plan: TablePlan,
+    table: SourceTable,
+    computed: Mapping[str, ColumnType],
+    policy: Policy,
+    catalog: Catalog,
+    embedded: Computed,
+) -> tuple[Attribute, ...]:
+    columns = column_attributes(label, plan, table, computed, policy)
+    return (
+        *columns,
+        *constant_attributes(label, plan),
+        *computed_attributes(label, plan, (a.name for a in columns), computed, policy),
+        *lookup_attributes(label, plan, table, catalog, policy),
+        *ttl_attributes(label, plan, table),
+        *embedded_attributes(label, plan, table, catalog, embedded, ()),
+    )
 
 
-def _attributes(plan: TablePlan, table: SourceTable, computed: Mapping[str, ColumnType]) -> tuple[Attribute, ...]:
-    result = []
-    for column in _chosen_columns(plan, table):
-        rule = plan.attributes.get(column.name)
-        if rule is None:
-            result.append(Attribute(column.name, quote_identifier(column.name), column.type, column.name))
-        else:
-            restores = column.name if rule.back else None
-            result.append(Attribute(column.name, f"({rule.sql})", computed[column.name], None, restores, rule.back))
-    names = {column.name for column in table.columns}
+def _derived(
+    label: str, plan: TablePlan, table: SourceTable, attributes: tuple[Attribute, ...]
+) -> tuple[tuple[Attribute, ...], tuple[Derived, ...]]:
+    """Return what is read for templates only, and the attributes that templates make."""
+    known = {a.name: a for a in attributes if a.column is None} | {a.column: a for a in attributes if a.column}
+    hidden: dict[str, Attribute] = {}
+    derived = []
     for name, rule in plan.attributes.items():
-        if name in names:
+        if rule.template is None:
             continue
-        if rule.back:
-            raise PlanError(f"{_label(plan)}: attribute {name} has `back`, but the table has no column {name}.")
-        result.append(Attribute(name, f"({rule.sql})", computed[name], None))
+        parts: list[str | Placeholder] = []
+        for part in parse_template(rule.template):
+            if isinstance(part, str):
+                parts.append(part)
+                continue
+            read = known.get(part[0]) or hidden.get(part[0]) or _hidden(label, name, table, part[0])
+            if read.name not in {a.name for a in attributes}:
+                hidden[part[0]] = read
+            parts.append(Placeholder(read.name, read.type, part[1]))
+        template = Template(tuple(parts))
+        if why := fault(template):
+            raise PlanError(f"{label}: the template of {name}: {why}.")
+        derived.append(Derived(name, template))
+    return tuple(hidden.values()), tuple(derived)
+
+
+def _hidden(label: str, name: str, table: SourceTable, column: str) -> Attribute:
+    found = table.column(column)
+    if found is None:
+        raise PlanError(
+            f"{label}: the template of {name} names {column}, which is no column and no computed attribute."
+        )
+    # No attribute has such a name: it is not to be met in an item.
+    return Attribute(f"pg2dynamo hidden {column}", quote_identifier(column), found.type, column)
+
+
+def _key_names(plan: TablePlan) -> list[str]:
+    used: list[Key | Index] = [plan.key, *plan.indexes]
+    return list(dict.fromkeys(name for use in used for name in (use.hash, use.range) if name is not None))
+
+
+def _key_policies(label: str, plan: TablePlan, attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+    """Return the attributes with the policies that keys can have: none is written as NULL or in another form."""
+    keys, of_table = set(_key_names(plan)), {plan.key.hash, plan.key.range}
+    result = []
+    for attribute in attributes:
+        rule = plan.attributes.get(attribute.name)
+        if attribute.name in keys:
+            refused = ("text", "null") if attribute.name in of_table else ("text",)
+            if rule is not None and (rule.unfit in refused or rule.nulls == "null"):
+                what = f"`unfit: {rule.unfit}`" if rule.unfit in refused else "`nulls: null`"
+                raise PlanError(f"{label}: {what} is not possible for {attribute.name}, which is of a key.")
+            unfit = "error" if attribute.unfit in refused else attribute.unfit
+            attribute = replace(attribute, nulls=False, unfit=unfit)
+        result.append(attribute)
     return tuple(result)
 
 
-def _key_type(plan: TablePlan, table: SourceTable, by_name: Mapping[str, Attribute], name: str) -> str:
-    attribute = by_name.get(name)
-    if attribute is None and table.column(name) is not None:
-        raise PlanError(
-            f"{_label(plan)}: `columns` leaves out {name}, which is of a key.", remedy=f"Add {name} to `columns`."
-        )
+def _key_type(
+    label: str,
+    plan: TablePlan,
+    table: SourceTable,
+    attributes: tuple[Attribute, ...],
+    derived: tuple[Derived, ...],
+    name: str,
+) -> str:
+    if any(d.name == name for d in derived):
+        return "S"
+    attribute = next((a for a in attributes if a.name == name and not a.path), None)
     if attribute is None:
-        raise PlanError(f"{_label(plan)}: the key attribute {name} is no column and no computed attribute.")
+        raise _no_key(label, plan, table, name)
     form = key_form(attribute.type)
     if form is None:
         raise PlanError(
-            f"{_label(plan)}: {name} has type {attribute.type.name}, which cannot be a key in DynamoDB.",
+            f"{label}: {name} has type {attribute.type.name}, which cannot be a key in DynamoDB.",
             remedy="Compute it as text under `attributes`, or take another column.",
         )
     return form
 
 
-def _require_identity(plan: TablePlan, table: SourceTable, by_name: Mapping[str, Attribute]) -> None:
-    """Refuse a key under which two rows could become one item."""
-    names = {n for n in (plan.key.hash, plan.key.range) if n}
-    columns = {by_name[n].column for n in names}
-    if any(unique and set(unique) <= columns for unique in _unique_keys(table)):
-        return
-    raise PlanError(
-        f"{_label(plan)}: the key {_show(plan.key)} is not unique in the source, so rows would overwrite one another.",
-        remedy=f"Use the primary key ({', '.join(table.primary_key)}).",
-    )
+def _no_key(label: str, plan: TablePlan, table: SourceTable, name: str) -> PlanError:
+    if name in plan.rename:
+        renamed = plan.rename[name]
+        return PlanError(f"{label}: {name} is of a key, but its attribute is {renamed}.", remedy=f"Write {renamed}.")
+    if table.column(name) is not None:
+        how = "columns" if plan.columns is not None else "leave_out" if name in plan.leave_out else "maps"
+        return PlanError(
+            f"{label}: `{how}` leaves out {name}, which is of a key.",
+            remedy=f"Add {name} to `columns`." if how == "columns" else f"Take {name} out of `{how}`.",
+        )
+    return PlanError(f"{label}: the key attribute {name} is no column and no computed attribute.")
 
 
-def _unique_keys(table: SourceTable) -> list[tuple[str | None, ...]]:
-    not_null = {column.name for column in table.columns if column.not_null}
-    indexes = [i.columns for i in table.indexes if i.unique and i.predicate is None and set(i.columns) <= not_null]
-    return [tuple(table.primary_key), *indexes]
+def _key_columns(
+    key: Key, attributes: tuple[Attribute, ...], hidden: tuple[Attribute, ...], derived: tuple[Derived, ...]
+) -> set[str]:
+    """Return the columns whose values the key tells."""
+    columns = {a.name: a.column for a in (*attributes, *hidden)}
+    templates = {d.name: d.template.names for d in derived}
+    names = [part for name in (key.hash, key.range) if name for part in templates.get(name, (name,))]
+    return {column for name in names if (column := columns.get(name)) is not None}
 
 
-def _show(key: Key) -> str:
-    return key.hash if key.range is None else f"{key.hash}, {key.range}"
-
-
-def _source_key(table: SourceTable, attributes: tuple[Attribute, ...]) -> tuple[SourceKeyColumn, ...]:
-    positions = {attribute.column: i for i, attribute in enumerate(attributes) if attribute.column}
+def _source_key(
+    table: SourceTable, columns: tuple[str, ...], read: tuple[Attribute, ...]
+) -> tuple[SourceKeyColumn, ...]:
+    positions = {attribute.column: i for i, attribute in enumerate(read) if attribute.column}
     result = []
-    for name in table.primary_key:
+    for name in columns:
         column = table.column(name)
         if column is None:
             raise PlanError(f"{table.name}: the primary key names {name}, which is no column.")
-        position = positions.setdefault(name, len(attributes) + sum(p >= len(attributes) for p in positions.values()))
+        position = positions.setdefault(name, len(read) + sum(p >= len(read) for p in positions.values()))
         result.append(SourceKeyColumn(name, column.type, position))
     return tuple(result)
+
+
+_SUBQUERY = re.compile(r"\bselect\b", re.IGNORECASE)
+
+
+def _depends_on_its_row_alone(plan: TablePlan) -> bool:
+    """Tell whether an item can only change when its own row does."""
+    texts = [plan.where or "", *(rule.sql or "" for rule in plan.attributes.values())]
+    return not plan.embed and not plan.lookups and not any(_SUBQUERY.search(text) for text in texts)

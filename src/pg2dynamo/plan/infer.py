@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pg2dynamo.mapping.limits import GLOBAL_INDEXES, key_attribute_name_fault, table_name_fault
 from pg2dynamo.mapping.table import TableName, quote_identifier
 from pg2dynamo.mapping.types import Kind, key_form
-from pg2dynamo.plan.model import Target, parse_table_name
+from pg2dynamo.plan.model import Target
 from pg2dynamo.plan.schema import SourceIndex, SourceTable
+from pg2dynamo.plan.table import parse_table_name
 
 NAME_CHARACTERS = 255
 """Of a DynamoDB table or index (see `mapping.limits.table_name_fault`)."""

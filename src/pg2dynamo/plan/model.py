@@ -6,13 +6,13 @@ Immutable, checked when built. It holds references to secrets (`env:NAME`), neve
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pg2dynamo.mapping.table import TableName
+from pg2dynamo.plan.table import Frozen, Nulls, TablePlan, Unfit, parse_table_name, repeated_in
 
 RESERVED_SCHEMAS = ("pg_catalog", "information_schema")
 
@@ -37,10 +37,6 @@ Reference = Annotated[str, AfterValidator(_reference)]
 Dsn = Annotated[str, AfterValidator(_dsn)]
 
 
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
 class Source(Frozen):
     """Where the rows are. `dsn`: a libpq connection string without password, or `env:NAME`."""
 
@@ -58,80 +54,6 @@ class Target(Frozen):
     point_in_time_recovery: bool = True
     deletion_protection: bool = True
     request_timeout_seconds: float = Field(default=10.0, ge=1, le=60)
-
-
-class Key(Frozen):
-    """The attributes that are the table's key."""
-
-    hash: str
-    range: str | None = None
-
-
-class Index(Frozen):
-    """A global secondary index with projection ALL."""
-
-    name: str
-    hash: str
-    range: str | None = None
-
-
-class AttributeRule(Frozen):
-    """An attribute computed in SQL, and the SQL that gives the column of the same name back."""
-
-    sql: str
-    back: str | None = None
-
-
-class TablePlan(Frozen):
-    """One table and the items that its rows become. Every column becomes the attribute of its name.
-
-    `name` is what journal, reports and exports know the entry by: the source's name unless another is given, as
-    every further entry of one source needs. With `columns`, only these columns become attributes.
-    """
-
-    name: str = ""
-    from_: str = Field(alias="from")
-    to: str
-    key: Key
-    indexes: tuple[Index, ...] = ()
-    columns: tuple[str, ...] | None = None
-    attributes: dict[str, AttributeRule] = Field(default_factory=dict)
-
-    @property
-    def source(self) -> TableName:
-        """The source table; a name without schema is in `public`."""
-        return parse_table_name(self.from_)
-
-    @property
-    def named(self) -> bool:
-        """Whether the entry has a name of its own."""
-        return self.name != str(self.source)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named_by_its_source(cls, data: Any) -> Any:
-        source = data.get("from", data.get("from_")) if isinstance(data, Mapping) else None
-        return {"name": str(parse_table_name(source)), **data} if isinstance(source, str) else data
-
-    @model_validator(mode="after")
-    def _name_is_plain(self) -> TablePlan:
-        if self.named and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", self.name) is None:
-            raise ValueError("a name has up to 64 letters, digits and _ . -, and begins with a letter or digit")
-        return self
-
-    @field_validator("columns", mode="before")
-    @classmethod
-    def _columns_are_there(cls, columns: Any) -> Any:
-        if not columns:
-            raise ValueError("name at least the columns of the key, or leave `columns` out for all columns")
-        return columns
-
-    @field_validator("columns")
-    @classmethod
-    def _no_column_twice(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
-        if repeated := _repeated(columns):
-            raise ValueError(f"{', '.join(repeated)} stands more than once")
-        return columns
 
 
 class Decrypt(Frozen):
@@ -194,6 +116,8 @@ class Plan(Frozen):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     source: Source = Field(default_factory=Source)
     target: Target = Field(default_factory=Target)
+    unfit: Unfit = "error"
+    nulls: Nulls = "absent"
     tables: tuple[TablePlan, ...] = ()
     secrets: tuple[SecretPlan, ...] = ()
 
@@ -203,7 +127,6 @@ class Plan(Frozen):
         secrets = [str(s.source) for s in self.secrets]
         _refuse_repeats("from", [*secrets, *{str(t.source) for t in self.tables}])
         _refuse_repeats("name", [t.name for t in self.tables] + secrets)
-        _refuse_repeats("to", [t.to for t in self.tables])
         if self.target.control_table in [t.to for t in self.tables]:
             raise ValueError(f"{self.target.control_table} is the control table: it cannot hold items too")
         return self
@@ -229,26 +152,5 @@ def _suggested_name(table: TablePlan) -> str:
 
 
 def _refuse_repeats(key: str, names: list[str]) -> None:
-    if repeated := _repeated(names):
+    if repeated := repeated_in(names):
         raise ValueError(f"{key}: {', '.join(repeated)} stands more than once")
-
-
-def _repeated(names: Iterable[str]) -> list[str]:
-    return sorted(name for name, count in Counter(names).items() if count > 1)
-
-
-def parse_table_name(text: str) -> TableName:
-    """Split `schema.table`; parts may be double-quoted. Without a schema it is `public`.
-
-    Raises ValueError when it is neither.
-    """
-    part = r'"((?:[^"]|"")+)"|([^".]+)'
-    match = re.fullmatch(rf"(?:(?:{part})\.)?(?:{part})", text)
-    if match is None:
-        raise ValueError(f"{text} is not a table name: write schema.table")
-    quoted_schema, schema, quoted_name, name = match.groups()
-    return TableName(_unquote(quoted_schema, schema) or "public", _unquote(quoted_name, name))
-
-
-def _unquote(quoted: str | None, plain: str | None) -> str:
-    return quoted.replace('""', '"') if quoted else plain or ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 from pg2dynamo.mapping.table import TableName
@@ -66,3 +67,9 @@ class SourceTable:
     def column(self, name: str) -> SourceColumn | None:
         """Return the column of that name, or None."""
         return next((column for column in self.columns if column.name == name), None)
+
+
+def fingerprint(table: SourceTable) -> str:
+    """Return twelve hex digits that change when a column comes, goes or changes, or the primary key does."""
+    columns = [(c.name, c.type.name, c.not_null, c.generated) for c in sorted(table.columns, key=lambda c: c.name)]
+    return hashlib.sha256(repr((columns, table.primary_key)).encode()).hexdigest()[:12]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import pq
 
+from pg2dynamo.mapping.keys import lookup_attributes
 from pg2dynamo.mapping.table import Attribute, TableMapping, quote_identifier
 from pg2dynamo.mapping.types import ColumnType
 from pg2dynamo.mapping.values import Value
@@ -21,7 +22,6 @@ from pg2dynamo.postgres.segments import Segment
 from pg2dynamo.postgres.selection import (
     KEYS_PER_STATEMENT,
     among,
-    key_attributes,
     key_literals,
     segment_rows,
     unmoved,
@@ -32,7 +32,7 @@ from pg2dynamo.postgres.streaming import binary_rows
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """One row: its values in the order of the mapping's attributes.
+    """One row: its values in the order of what the mapping reads (`TableMapping.read`).
 
     `unrestored` names the attributes whose `back` does not give the column again, so that the way back
     would not restore the row.
@@ -68,7 +68,7 @@ def select_rows_by_key(
 def _read_keys(conn: psycopg.Connection, mapping: TableMapping, tuples: list[list[str]]) -> Iterator[list[SourceRow]]:
     if not tuples:
         return
-    where = among([a.sql for a in key_attributes(mapping)], tuples)
+    where = among([a.sql for a in lookup_attributes(mapping)], tuples)
     try:
         with conn.transaction():
             batches = list(_read(conn, mapping, f"FROM {whole_table(conn, mapping)} WHERE {where}"))
@@ -84,7 +84,7 @@ def _read_keys(conn: psycopg.Connection, mapping: TableMapping, tuples: list[lis
 
 
 def _read(conn: psycopg.Connection, mapping: TableMapping, rows: str) -> Iterator[list[SourceRow]]:
-    readers = [reader(attribute.type) for attribute in mapping.attributes]
+    readers = [reader(attribute.type) for attribute in mapping.read]
     checked = [a for a in mapping.attributes if a.back is not None]
     for result in binary_rows(conn, _query(mapping, checked, rows)):
         yield _rows(result, readers, [a.name for a in checked])
@@ -111,10 +111,10 @@ def _query(mapping: TableMapping, checked: Sequence[Attribute], rows: str) -> st
     column to restore goes beside them, under a name that no attribute has.
     """
     if not checked:
-        return f"SELECT {', '.join(_output(a.sql, a.type) for a in mapping.attributes)} {rows}"
-    inner = [f"{a.sql} AS {quote_identifier(a.name)}" for a in mapping.attributes]
+        return f"SELECT {', '.join(_output(a.sql, a.type) for a in mapping.read)} {rows}"
+    inner = [f"{a.sql} AS {quote_identifier(a.name)}" for a in mapping.read]
     inner += [f"{quote_identifier(a.restores or a.name)} AS {_original(n)}" for n, a in enumerate(checked)]
-    outer = [_output(quote_identifier(a.name), a.type) for a in mapping.attributes]
+    outer = [_output(quote_identifier(a.name), a.type) for a in mapping.read]
     same = [_same(f"({a.back})", _original(n)) for n, a in enumerate(checked)]
     # OFFSET 0 keeps the planner from merging the levels, which would evaluate an expression twice.
     subquery = f"(SELECT {', '.join(inner)} {rows} OFFSET 0) AS attributes"

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 import psycopg
 
 from pg2dynamo.errors import SourceError
+from pg2dynamo.mapping.keys import lookup_attributes
 from pg2dynamo.mapping.table import TableMapping, quote_identifier
 from pg2dynamo.mapping.types import Kind
 from pg2dynamo.mapping.values import Value
@@ -19,7 +20,6 @@ from pg2dynamo.postgres.segments import Segment
 from pg2dynamo.postgres.selection import (
     KEYS_PER_STATEMENT,
     among,
-    key_attributes,
     key_literals,
     newer_condition,
     segment_rows,
@@ -75,7 +75,7 @@ def copy_rows_by_item_key(
     Every key must be one that `keys_present` found. A row may come that has a key only equal by the column's own
     comparison (citext, char(n)).
     """
-    expressions = [attribute.sql for attribute in key_attributes(mapping)]
+    expressions = [attribute.sql for attribute in lookup_attributes(mapping)]
     for start in range(0, len(keys), KEYS_PER_STATEMENT):
         known = [
             literals for key in keys[start : start + KEYS_PER_STATEMENT] if (literals := key_literals(mapping, key))
@@ -131,7 +131,7 @@ def _present_numbers(
 def _is_key(mapping: TableMapping, literals: list[tuple[str, str]]) -> str:
     """Return the SQL that is true for the row whose item has exactly this key, and not merely one that sorts equal."""
     conditions = []
-    for attribute, (text, literal) in zip(key_attributes(mapping), literals, strict=True):
+    for attribute, (text, literal) in zip(lookup_attributes(mapping), literals, strict=True):
         conditions.append(f"{attribute.sql} = {literal}")
         shown = f"format('%s', {attribute.sql})"
         if attribute.type.kind in (Kind.TEXT, Kind.UUID, Kind.OUTPUT):

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 import psycopg
 
 from pg2dynamo.errors import SourceChanged
-from pg2dynamo.mapping.table import Attribute, TableMapping, quote_identifier
+from pg2dynamo.mapping.keys import lookup_attributes, lookup_values
+from pg2dynamo.mapping.table import TableMapping, quote_identifier
 from pg2dynamo.mapping.values import Value
 from pg2dynamo.postgres.connect import translated
 from pg2dynamo.postgres.literals import typed_literal, value_text
@@ -41,10 +42,16 @@ def newer_condition(newer_than: int, *, xmin: str = "xmin", xmax: str | None = N
 
 
 def key_literals(mapping: TableMapping, key: Mapping[str, Value]) -> list[tuple[str, str]] | None:
-    """Return text and typed literal of each key attribute, or None when one is not of its attribute's type."""
+    """Return text and typed literal of each of `mapping.keys.lookup_attributes`, for an item's key.
+
+    None when no row can have that key.
+    """
+    values = lookup_values(mapping, key)
+    if values is None:
+        return None
     result = []
-    for attribute in key_attributes(mapping):
-        text = value_text(key.get(attribute.name), attribute.type)
+    for attribute in lookup_attributes(mapping):
+        text = value_text(values.get(attribute.name), attribute.type)
         if text is None:
             return None
         result.append((text, typed_literal(text, attribute.type)))
@@ -59,16 +66,11 @@ def among(expressions: Sequence[str], tuples: Sequence[Sequence[str]]) -> str:
     return f"({', '.join(expressions)}) IN (VALUES {values})"
 
 
-def key_attributes(mapping: TableMapping) -> list[Attribute]:
-    """Return the attributes that are the item's key, hash first."""
-    by_name = {attribute.name: attribute for attribute in mapping.attributes}
-    return [by_name[name] for name in mapping.key_attributes]
-
-
 def segment_rows(segment: Segment, mapping: TableMapping, newer_than: int | None = None) -> str:
     """Return FROM and WHERE of the segment's rows; the leaf goes by the source's name, as the plan's SQL may say it."""
     first, end = segment.bounds
     newer = f" AND {newer_condition(newer_than)}" if newer_than is not None else ""
+    newer += f" AND {_filter(mapping.where)}" if mapping.where is not None else ""
     alias = quote_identifier(mapping.source.name)
     return f"FROM ONLY {segment.leaf.quoted} AS {alias} WHERE ctid >= '{first}' AND ctid < '{end}'{newer}"
 
@@ -80,7 +82,15 @@ def whole_table(conn: psycopg.Connection, mapping: TableMapping) -> str:
         row = conn.execute(_RELKIND, [source.schema, source.name]).fetchone()
     if row is None:
         raise SourceChanged(f"The source has no table {source}.")
-    return f"{'' if row[0] == 'p' else 'ONLY '}{source.quoted} AS {quote_identifier(source.name)}"
+    rows = f"{'' if row[0] == 'p' else 'ONLY '}{source.quoted} AS {quote_identifier(source.name)}"
+    if mapping.where is None:
+        return rows
+    return f"(SELECT * FROM {rows} WHERE {_filter(mapping.where)}) AS {quote_identifier(source.name)}"  # noqa: S608
+
+
+def _filter(where: str) -> str:
+    # The end of the line ends a comment that the plan's SQL may end with.
+    return f"({where}\n)"
 
 
 def estimated_rows(conn: psycopg.Connection, mapping: TableMapping) -> int:
