@@ -8,6 +8,7 @@ import typer
 
 from pg2dynamo.cli.check import check
 from pg2dynamo.cli.copy import copy
+from pg2dynamo.cli.estimate import estimate
 from pg2dynamo.cli.export import export
 from pg2dynamo.cli.import_ import import_
 from pg2dynamo.cli.init import init
@@ -27,6 +28,7 @@ app = typer.Typer(
 
 app.command(epilog="Example: pg2dynamo init --dsn postgresql://reader@db.example/app > plan.yaml")(init)
 app.command(epilog="Example: pg2dynamo check --plan plan.yaml")(check)
+app.command(epilog="Example: pg2dynamo estimate --plan plan.yaml --json")(estimate)
 app.command(epilog="Example: pg2dynamo prepare --plan plan.yaml --create-kms-key")(prepare)
 app.command(epilog="Example: pg2dynamo copy --plan plan.yaml")(copy)
 app.command(epilog="Example: pg2dynamo verify --plan plan.yaml --json")(verify)
