@@ -1,6 +1,6 @@
 """ISO 8601 texts and PostgreSQL's interval texts back into numbers of days, microseconds and months.
 
-Used by `decode` and `key_text` only, which must share no conversion with `encode`. Every function that reads raises
+Used by `decode`, `key_text` and `restore`, which must share no conversion with `encode`. What reads raises
 ValueError for a text that is not exactly in the form which `mapping.types` names.
 """
 
@@ -22,6 +22,8 @@ _INTERVAL = re.compile(
     r"(?:([+-]?[0-9]+) years?)? ?(?:([+-]?[0-9]+) mons?)? ?(?:([+-]?[0-9]+) days?)? ?"
     r"(?:([+-]?)([0-9]+):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6}))?)?"
 )
+_DAYS_TO_2000 = 730_425
+"""From 0000-03-01 of the proleptic Gregorian calendar to 2000-01-01."""
 _MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -105,6 +107,18 @@ def _days(text: str) -> int:
     if match[1] != expected or not 1 <= month <= 12 or not 1 <= day <= _month_days(year, month):
         raise ValueError
     return _days_before_year(year) + sum(_month_days(year, m) for m in range(1, month)) + day - 1
+
+
+def civil_date(days: int) -> tuple[int, int, int]:
+    """Return year (0 is 1 BC), month and day of days since 2000-01-01, by the calendar's cycle of 400 years."""
+    # Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
+    era, day_of_era = divmod(days + _DAYS_TO_2000, 146_097)
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    shifted = (5 * day_of_year + 2) // 153
+    day = day_of_year - (153 * shifted + 2) // 5 + 1
+    month = shifted + 3 if shifted < 10 else shifted - 9
+    return year_of_era + era * 400 + (month <= 2), month, day
 
 
 def _days_before_year(year: int) -> int:
