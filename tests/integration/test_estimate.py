@@ -17,6 +17,7 @@ from onboarding.seed import CredentialKeys, fill
 from pg2dynamo.errors import PlanError
 from pg2dynamo.mapping.limits import item_bytes, write_units
 from pg2dynamo.migration.estimate import EstimateOptions, estimate
+from pg2dynamo.migration.progress import Silent
 from pg2dynamo.plan.estimate import Amounts, PlanEstimate
 from pg2dynamo.plan.load import load_plan, parse_plan
 from pg2dynamo.plan.model import Plan
@@ -124,6 +125,18 @@ def test_an_exact_estimate_needs_no_aws_and_counts_rows_that_cannot_become_items
     [entry] = estimate(plan_of("{from: t, to: items, key: {hash: id}}"), environ_of(any_database), EXACT).entries
     assert (entry.amounts.rows, entry.amounts.items, entry.amounts.refused) == (3, 2, 1)
     assert entry.notes[0].startswith("1 rows cannot become items: v: ")
+
+
+def test_an_exact_estimate_is_of_one_snapshot(any_database: Database) -> None:
+    run(any_database, "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+
+    class WritesMeanwhile(Silent):
+        def start(self, phase: str, table: str, rows: int | None) -> None:
+            run(any_database, "INSERT INTO t VALUES (2)")
+
+    plan = plan_of("{from: t, to: items, key: {hash: id}}")
+    report = estimate(plan, environ_of(any_database), EXACT, progress=WritesMeanwhile())
+    assert report.total.rows == 1
 
 
 def test_a_table_never_analysed_is_no_silent_zero_but_says_what_to_do(any_database: Database) -> None:
