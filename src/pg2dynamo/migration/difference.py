@@ -60,7 +60,7 @@ def differing_attributes(row: Pairs, item: Pairs) -> tuple[str, ...]:
     """Return the names whose values differ, or that only one of the two has; empty when they are equal."""
     unrestored = [name for label, names in row if label == UNRESTORED and isinstance(names, list) for name in names]
     ours = {name: digest_row([(name, value)]) for name, value in row if name != UNRESTORED}
-    theirs = {name: digest_row([(name, value)]) for name, value in item}
+    theirs = {name: digest_row([(name, value)]) for name, value in item if value is not None}
     names = {name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)}
     return tuple(sorted(names | {str(name) for name in unrestored}))
 

@@ -53,9 +53,8 @@ def compile_table(
     attributes = _attributes(label, plan, table, computed, policy, catalog or {}, embedded or {})
     hidden, derived = _derived(label, plan, table, attributes)
     attributes = _key_policies(label, plan, attributes)
-    names = [attribute.path[0] if attribute.path else attribute.name for attribute in attributes]
-    outer = dict.fromkeys(attribute.path[0] for attribute in attributes if attribute.path)
-    require_distinct(label, [*(n for n in names if n not in outer), *outer, *(d.name for d in derived)])
+    maps = dict.fromkeys(attribute.path[0] for attribute in attributes if attribute.path)
+    require_distinct(label, [*(a.name for a in attributes), *maps, *(d.name for d in derived)])
     key_types = {name: _key_type(label, plan, table, attributes, derived, name) for name in _key_names(plan)}
     identity = identity_of(label, plan, table)
     require_identity(label, plan.key, table, identity, _key_columns(plan.key, attributes, hidden, derived))

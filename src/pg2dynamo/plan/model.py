@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pg2dynamo.mapping.table import TableName
-from pg2dynamo.plan.table import Frozen, Nulls, TablePlan, Unfit, parse_table_name, repeated_in
+from pg2dynamo.plan.table import Frozen, Nulls, TablePlan, Unfit, null_is_a_word, parse_table_name, repeated_in
 
 RESERVED_SCHEMAS = ("pg_catalog", "information_schema")
 
@@ -120,6 +120,8 @@ class Plan(Frozen):
     nulls: Nulls = "absent"
     tables: tuple[TablePlan, ...] = ()
     secrets: tuple[SecretPlan, ...] = ()
+
+    _words = field_validator("unfit", "nulls", mode="before")(null_is_a_word)
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Plan:

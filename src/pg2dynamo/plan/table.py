@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pg2dynamo.mapping.table import TableName
 from pg2dynamo.mapping.templates import parse_template
@@ -17,13 +17,14 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-def _null_is_a_word(value: Any) -> Any:
+def null_is_a_word(value: Any) -> Any:
+    """Return the word for YAML's null, which plans may write without quotes."""
+    # Only what the plan says is validated, so that None is YAML's null here and never a default.
     return "null" if value is None else value
 
 
 Unfit: TypeAlias = Annotated[
     Literal["error", "text", "null", "skip", "quarantine"],
-    BeforeValidator(_null_is_a_word),
     Field(
         description="What happens to a value that DynamoDB cannot hold. `error`: the row is kept back in quarantine and"
         " the run ends as failed. `quarantine`: the same, and the run may end well. `text`: it is written as"
@@ -32,7 +33,6 @@ Unfit: TypeAlias = Annotated[
 ]
 Nulls: TypeAlias = Annotated[
     Literal["absent", "null"],
-    BeforeValidator(_null_is_a_word),
     Field(description="How NULL is written: not at all, or as DynamoDB's NULL."),
 ]
 Columns: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -69,6 +69,8 @@ class AttributeRule(Frozen):
     )
     unfit: Unfit | None = None
     nulls: Nulls | None = None
+
+    _words = field_validator("unfit", "nulls", mode="before")(null_is_a_word)
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> AttributeRule:
@@ -189,6 +191,8 @@ class TablePlan(Chosen):
         pattern="^[0-9a-f]{12}$",
         description="The fingerprint of the source's columns when the plan was made: when they change, nothing runs.",
     )
+
+    _words = field_validator("unfit", "nulls", mode="before")(null_is_a_word)
 
     @property
     def source(self) -> TableName:
