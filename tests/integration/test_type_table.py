@@ -1,0 +1,110 @@
+"""The table of types in the documentation is true: its forms are those that the encoder writes on a real server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import psycopg
+
+from pg2dynamo.errors import RowRefused
+from pg2dynamo.mapping.encode import Encoder
+from pg2dynamo.mapping.table import TableMapping, quote_identifier
+from pg2dynamo.mapping.type_table import FAMILIES, Family, markdown
+from pg2dynamo.mapping.types import ColumnType, Kind
+from tests.conftest import Database
+from tests.integration.reading import copied_lines, mapping_of, session
+from tests.integration.types_of_every_kind import SETUP, SUBJECTS
+
+GROUPS = {
+    "enums": ("enum",),
+    "arrays": ("integer[]", "jsonb[]", "text[]", "inet[]", "array of domain over array"),
+    "other ranges and multiranges": ("range of text", "multirange of text"),
+    "composites": ("composite", "composite of composites"),
+    "every other type": ("hstore", "cube"),
+}
+"""What the table says in words, by names of the zoo."""
+
+
+def test_the_page_shows_the_table() -> None:
+    assert markdown() in (Path(__file__).parents[2] / "docs" / "types.md").read_text()
+
+
+def test_each_row_of_the_table_names_the_forms_that_its_types_are_written_in(database: Database) -> None:
+    with database.connect() as writer:
+        names = make_table(writer)
+        for name in names:
+            made = SUBJECTS[name].expression.replace("%", "%%")
+            insert = (
+                f"INSERT INTO kinds.zoo ({quote_identifier(name)}) SELECT {made} FROM unnest(%s::text[]) AS given(v)"
+            )
+            writer.execute(insert.encode(), [list(SUBJECTS[name].hostile[:60])])
+    with session(database) as reader:
+        mapping = mapping_of(reader, "kinds.zoo")
+        types = {a.name: a.type for a in mapping.attributes if a.name != "id"}
+        written = forms(mapping, copied_lines(reader, mapping))
+    for family in FAMILIES:
+        members = set(members_of(family, types))
+        assert {types[name].kind for name in members} <= {family.kind}, family
+        found: set[str] = set()
+        found = found.union(*(written[name] for name in members))
+        assert found == set(family.forms if members else ()), family
+
+
+def make_table(writer: psycopg.Connection) -> list[str]:
+    """Make a table with a column for each subject that the server has, and return their names."""
+    writer.execute(SETUP.encode())
+    names = []
+    for name, subject in SUBJECTS.items():
+        try:
+            writer.execute(subject.needs.encode())
+            names.append(name)
+        except (psycopg.NotSupportedError, psycopg.errors.UndefinedFile, psycopg.DataError):
+            continue
+    columns = ", ".join(f"{quote_identifier(name)} {SUBJECTS[name].type}" for name in names)
+    writer.execute(f"CREATE TABLE kinds.zoo (id serial PRIMARY KEY, {columns})".encode())
+    return names
+
+
+def forms(mapping: TableMapping, lines: list[bytes]) -> dict[str, set[str]]:
+    """Return the letters of the forms that each attribute is written in."""
+    encoder = Encoder(mapping)
+    found: dict[str, set[str]] = {attribute.name: set() for attribute in mapping.attributes}
+    for line in lines:
+        try:
+            item = orjson.loads(encoder.encode(line).item)
+        except RowRefused:
+            continue
+        for name, value in item.items():
+            found[name] |= value.keys()
+    return found
+
+
+def members_of(family: Family, types: dict[str, ColumnType]) -> Iterator[str]:
+    """Yield the subjects of the zoo that the row speaks of; each type that it names must have one."""
+    for name, column_type in types.items():
+        if bare_name(column_type) in family.types:
+            yield name
+    for group in family.groups:
+        yield from GROUPS.get(group, ())
+
+
+def bare_name(column_type: ColumnType) -> str:
+    """Return the name of a type without schema, length, precision and fields."""
+    name = re.sub(r"\([0-9,-]+\)", "", column_type.name).removeprefix("kinds.")
+    return "interval" if name.startswith("interval ") else name
+
+
+def test_the_table_and_the_zoo_have_the_same_types(database: Database) -> None:
+    named = [name for family in FAMILIES for name in family.types]
+    assert len(set(named)) == len(named), "a type that stands in two rows"
+    in_groups = {name for names in GROUPS.values() for name in names} - {"hstore", "cube"}
+    with database.connect() as writer:
+        have = make_table(writer)
+    with session(database) as reader:
+        types = {a.name: a.type for a in mapping_of(reader, "kinds.zoo").attributes if a.name != "id"}
+    alone = {bare_name(t) for name, t in types.items() if name not in in_groups and "domain" not in name}
+    lacking = {bare_name(ColumnType(Kind.OUTPUT, s.type, 0)) for n, s in SUBJECTS.items() if n not in have}
+    assert {name for name in alone if not name.endswith("[]")} | lacking == set(named)
