@@ -10,12 +10,13 @@ import orjson
 import psycopg
 
 from pg2dynamo.errors import RowRefused
+from pg2dynamo.mapping.decode import Decoder
 from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.table import TableMapping, quote_identifier
 from pg2dynamo.mapping.type_table import FAMILIES, Family, markdown
 from pg2dynamo.mapping.types import ColumnType, Kind
 from tests.conftest import Database
-from tests.integration.reading import copied_lines, mapping_of, session
+from tests.integration.reading import copied_lines, mapping_of, selected_rows, session
 from tests.integration.types_of_every_kind import SETUP, SUBJECTS
 
 GROUPS = {
@@ -34,13 +35,7 @@ def test_the_page_shows_the_table() -> None:
 
 def test_each_row_of_the_table_names_the_forms_that_its_types_are_written_in(database: Database) -> None:
     with database.connect() as writer:
-        names = make_table(writer)
-        for name in names:
-            made = SUBJECTS[name].expression.replace("%", "%%")
-            insert = (
-                f"INSERT INTO kinds.zoo ({quote_identifier(name)}) SELECT {made} FROM unnest(%s::text[]) AS given(v)"
-            )
-            writer.execute(insert.encode(), [list(SUBJECTS[name].hostile[:60])])
+        fill(writer, make_table(writer))
     with session(database) as reader:
         mapping = mapping_of(reader, "kinds.zoo")
         types = {a.name: a.type for a in mapping.attributes if a.name != "id"}
@@ -66,6 +61,14 @@ def make_table(writer: psycopg.Connection) -> list[str]:
     columns = ", ".join(f"{quote_identifier(name)} {SUBJECTS[name].type}" for name in names)
     writer.execute(f"CREATE TABLE kinds.zoo (id serial PRIMARY KEY, {columns})".encode())
     return names
+
+
+def fill(writer: psycopg.Connection, names: list[str]) -> None:
+    """Write for each value a row that has nothing else."""
+    for name in names:
+        made = SUBJECTS[name].expression.replace("%", "%%")
+        insert = f"INSERT INTO kinds.zoo ({quote_identifier(name)}) SELECT {made} FROM unnest(%s::text[]) AS given(v)"
+        writer.execute(insert.encode(), [list(SUBJECTS[name].hostile[:60])])
 
 
 def forms(mapping: TableMapping, lines: list[bytes]) -> dict[str, set[str]]:
@@ -108,3 +111,24 @@ def test_the_table_and_the_zoo_have_the_same_types(database: Database) -> None:
     alone = {bare_name(t) for name, t in types.items() if name not in in_groups and "domain" not in name}
     lacking = {bare_name(ColumnType(Kind.OUTPUT, s.type, 0)) for n, s in SUBJECTS.items() if n not in have}
     assert {name for name in alone if not name.endswith("[]")} | lacking == set(named)
+
+
+def test_a_column_as_text_is_exactly_what_postgresql_writes_whatever_its_type(database: Database) -> None:
+    with database.connect() as writer:
+        names = make_table(writer)
+        fill(writer, names)
+    with session(database) as reader:
+        mapping = mapping_of(reader, "kinds.zoo", attributes={name: {"as": "text"} for name in names})
+        encoder, decoder = Encoder(mapping), Decoder(mapping)
+        items = [orjson.loads(encoder.encode(line).item) for line in copied_lines(reader, mapping)]
+        attributes = [attribute.name for attribute in mapping.attributes]
+        rows = [dict(zip(attributes, row.values, strict=True)) for row in selected_rows(reader, mapping)]
+        assert [decoder.decode(item) for item in items] == [
+            {name: value for name, value in row.items() if value is not None} for row in rows
+        ]
+        for name in names:
+            column = quote_identifier(name)
+            shown = reader.execute(
+                f"SELECT id, format('%s', {column}) FROM kinds.zoo WHERE num_nulls({column}) = 0 ORDER BY id".encode()
+            )
+            assert [(int(item["id"]["N"]), item[name]["S"]) for item in items if name in item] == shown.fetchall()
