@@ -29,12 +29,15 @@ from pg2dynamo.mapping.limits import (
     nesting,
 )
 from pg2dynamo.mapping.numbers import number
+from pg2dynamo.mapping.rendering import Renderer
 from pg2dynamo.mapping.table import TableMapping
-from pg2dynamo.mapping.templates import Renderer
 from pg2dynamo.mapping.types import ColumnType, Kind, key_form
 
 Convert = Callable[[str], AttributeValue]
 
+LINE_BYTES = 40_000_000
+"""A longer line is no item: the longest texts for their bytes are numbers near 1E-130, 134 characters for 3 bytes."""
+_TOO_LARGE = f"an item of more than {ITEM_BYTES:,} bytes"
 _NULL_FIELD = "\\N"
 _ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
@@ -83,6 +86,10 @@ class Encoder:
         Raises RowRefused, naming the attribute and the reason but no value, when DynamoDB cannot hold the
         row, and SourceChanged when the row has not the columns of the mapping.
         """
+        # A line that is too long is not split: its fields would take many times the memory. A comma stands in a text
+        # or before an entry, and is a byte of the item or more.
+        if len(line) > ITEM_BYTES and (len(line) > LINE_BYTES or line.count(b",") > ITEM_BYTES):
+            raise RowRefused("", _TOO_LARGE)
         item = self._convert(line)
         try:
             key = {name: item[name] for name in self._key}
@@ -96,7 +103,7 @@ class Encoder:
         if size > ITEM_BYTES:
             size = item_bytes(item)
             if size > ITEM_BYTES:
-                raise RowRefused("", f"an item of more than {ITEM_BYTES:,} bytes")
+                raise RowRefused("", _TOO_LARGE)
         return EncodedItem(orjson.dumps(key), body, size)
 
     def source_key(self, line: bytes) -> dict[str, str | None]:

@@ -6,32 +6,31 @@ rows by. Written from values.py's forms alone; `decode.decode_key` gives the val
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
-from pg2dynamo.mapping.calendar import interval_text
 from pg2dynamo.mapping.decode import ItemUndecodable, decode_key
 from pg2dynamo.mapping.limits import HASH_KEY_BYTES, RANGE_KEY_BYTES, number_fault
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.types import Kind
-from pg2dynamo.mapping.values import Endless, Value
+from pg2dynamo.mapping.value_text import value_text
+from pg2dynamo.mapping.values import Value
 
 KeyTexts: TypeAlias = dict[str, str]
 """A key: attribute name to text."""
 
-_DAY_MICROSECONDS = 86_400_000_000
-_DAYS_FROM_ERA_TO_2000 = 730_425
-"""From 0000-03-01, where the calendar's 400-year cycle is counted from, to 2000-01-01."""
-_CYCLE_DAYS = 146_097
 _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 
 
 def key_texts(mapping: TableMapping, values: Mapping[str, Value]) -> KeyTexts:
-    """Return the texts of the key attributes, given the values of at least these."""
+    """Return the texts of the key attributes, given the values of these; '' for NULL, with which no item can be."""
     kinds = {attribute.name: attribute.type.kind for attribute in mapping.attributes}
-    return {name: value_text(kinds.get(name, Kind.TEXT), values[name]) for name in mapping.key_attributes}
+    return {
+        name: "" if (value := values.get(name)) is None else value_text(kinds.get(name, Kind.TEXT), value)
+        for name in mapping.key_attributes
+    }
 
 
 def texts_of_item(mapping: TableMapping, item: Mapping[str, Mapping[str, Any]]) -> KeyTexts:
@@ -64,10 +63,12 @@ def can_be_key(mapping: TableMapping, texts: KeyTexts) -> bool:
 
 
 def _fits(form: str, text: str, limit_bytes: int) -> bool:
+    if not text:
+        return False
     if form == "N":
         return _number_fits(Decimal(text))
     size = len(b64decode(text)) if form == "B" else len(text.encode("utf-8", "surrogatepass"))
-    return 0 < size <= limit_bytes
+    return size <= limit_bytes
 
 
 def _number_fits(number: Decimal) -> bool:
@@ -75,49 +76,3 @@ def _number_fits(number: Decimal) -> bool:
         return False
     digits = "".join(map(str, number.as_tuple().digits)).strip("0")
     return not digits or number_fault(len(digits), number.adjusted()) is None
-
-
-def value_text(kind: Kind, value: Value) -> str:
-    """Return the text of one value of a kind that can be a key."""
-    if isinstance(value, Endless):
-        return value.value
-    if isinstance(value, bytes):
-        return b64encode(value).decode()
-    if kind is Kind.DATE:
-        return _date(cast(int, value))
-    if kind in (Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
-        days, microseconds = divmod(cast(int, value), _DAY_MICROSECONDS)
-        return f"{_date(days)}T{_time(microseconds)}{'Z' if kind is Kind.TIMESTAMPTZ else ''}"
-    if kind is Kind.TIME:
-        return _time(cast(int, value))
-    if kind is Kind.TIMETZ:
-        microseconds, west = cast("tuple[int, int]", value)
-        return _time(microseconds) + _offset(-west)
-    if kind is Kind.INTERVAL:
-        return interval_text(*cast("tuple[int, int, int]", value))
-    return str(value)
-
-
-def _date(days: int) -> str:
-    """Return days since 2000-01-01 as ISO 8601, by the civil calendar's 400-year cycle, for any year."""
-    cycle, day_of_cycle = divmod(days + _DAYS_FROM_ERA_TO_2000, _CYCLE_DAYS)
-    leap_days = day_of_cycle // 1_460 - day_of_cycle // 36_524 + day_of_cycle // 146_096
-    year_of_cycle = (day_of_cycle - leap_days) // 365
-    day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle // 4 - year_of_cycle // 100)
-    month_from_march = (5 * day_of_year + 2) // 153
-    day = day_of_year - (153 * month_from_march + 2) // 5 + 1
-    month = month_from_march + 3 if month_from_march < 10 else month_from_march - 9
-    year = year_of_cycle + 400 * cycle + (month <= 2)
-    shown = f"{year:04d}" if 0 <= year <= 9999 else f"{year:+07d}"
-    return f"{shown}-{month:02d}-{day:02d}"
-
-
-def _time(microseconds: int) -> str:
-    seconds, fraction = divmod(microseconds, 1_000_000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{fraction:06d}"
-
-
-def _offset(east_seconds: int) -> str:
-    size = abs(east_seconds)
-    shown = f"{'-' if east_seconds < 0 else '+'}{size // 3600:02d}:{size // 60 % 60:02d}"
-    return f"{shown}:{size % 60:02d}" if size % 60 else shown

@@ -144,7 +144,9 @@ def _look(
     """Return the tables as they are, once none is in change; refuse the plan here if it cannot be met."""
     faults = [f"{m.target}: {fault}" for m in mappings for fault in shape_faults(m.target, table_shape(m))]
     if faults:
-        raise PlanError(f"DynamoDB cannot have these tables: {'; '.join(faults)}.", remedy="Correct the plan.")
+        raise PlanError(
+            f"DynamoDB cannot have these tables: {'; '.join(dict.fromkeys(faults))}.", remedy="Correct the plan."
+        )
     found = {m.target: settle(client, m.target, wait_seconds=wait_seconds) for m in mappings}
     control = settle(client, plan.target.control_table, wait_seconds=wait_seconds)
     differing = {m.target: _differences(m, table) for m in mappings if (table := found[m.target]) is not None}
