@@ -221,6 +221,14 @@ REFUSED = (
         "names nobody, which is no column",
     ),
     (
+        "CREATE TABLE t (a numeric PRIMARY KEY)",
+        "{hash: k}",
+        'attributes: {k: {template: "K{a}"}, a: {unfit: text}}',
+        "not possible for a, which is in a template",
+    ),
+    ("CREATE TABLE t (a numeric PRIMARY KEY)", "{hash: a}", "attributes: {a: {unfit: text}}", "not possible for a"),
+    ("CREATE TABLE t (a int PRIMARY KEY)", "{hash: a}", "attributes: {a: {unfit: null}}", "not possible for a"),
+    (
         "CREATE TABLE t (a int PRIMARY KEY, b int)",
         "{hash: k}",
         'attributes: {k: {template: "{b}"}}',

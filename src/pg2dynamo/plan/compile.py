@@ -52,7 +52,7 @@ def compile_table(
     policy = (policy or Policy()).within(plan.unfit, plan.nulls)
     attributes = _attributes(label, plan, table, computed, policy, catalog or {}, embedded or {})
     hidden, derived = _derived(label, plan, table, attributes)
-    attributes = _key_policies(label, plan, attributes)
+    attributes = _key_policies(label, plan, attributes, {name for d in derived for name in d.template.names})
     maps = dict.fromkeys(attribute.path[0] for attribute in attributes if attribute.path)
     require_distinct(label, [*(a.name for a in attributes), *maps, *(d.name for d in derived)])
     key_types = {name: _key_type(label, plan, table, attributes, derived, name) for name in _key_names(plan)}
@@ -153,7 +153,9 @@ def _key_names(plan: TablePlan) -> list[str]:
     return list(dict.fromkeys(name for use in used for name in (use.hash, use.range) if name is not None))
 
 
-def _key_policies(label: str, plan: TablePlan, attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+def _key_policies(
+    label: str, plan: TablePlan, attributes: tuple[Attribute, ...], in_templates: set[str]
+) -> tuple[Attribute, ...]:
     """Return the attributes with the policies that keys can have: none is written as NULL or in another form."""
     keys, of_table = set(_key_names(plan)), {plan.key.hash, plan.key.range}
     result = []
@@ -166,6 +168,10 @@ def _key_policies(label: str, plan: TablePlan, attributes: tuple[Attribute, ...]
                 raise PlanError(f"{label}: {what} is not possible for {attribute.name}, which is of a key.")
             unfit = "error" if attribute.unfit in refused else attribute.unfit
             attribute = replace(attribute, nulls=False, unfit=unfit)
+        elif attribute.name in in_templates and attribute.unfit == "text":
+            if rule is not None and rule.unfit == "text":
+                raise PlanError(f"{label}: `unfit: text` is not possible for {attribute.name}, which is in a template.")
+            attribute = replace(attribute, unfit="error")
         result.append(attribute)
     return tuple(result)
 
