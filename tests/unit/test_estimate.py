@@ -14,6 +14,7 @@ from pg2dynamo.mapping.table import (
     Derived,
     Embedded,
     IndexMapping,
+    Link,
     SourceKeyColumn,
     TableMapping,
     TableName,
@@ -101,7 +102,7 @@ def test_a_template_has_the_text_of_its_parts_and_is_absent_when_one_is() -> Non
 
 
 def test_embedded_rows_count_as_many_times_as_there_are_to_a_row() -> None:
-    embed = Embedded(CHILD, (("parent", "id"),), (text("line"),), ("line",))
+    embed = Embedded(CHILD, (Link("parent", "id", TEXT),), (text("line"),), ('"line"',))
     lines = Attribute("lines", "", TEXT, None, embed=embed)
     children = TableStatistics(CHILD, 30, analysed=True, heap_bytes=0, toast_bytes=0, columns={"line": width(10)})
     known = Known(tables={CHILD: children})

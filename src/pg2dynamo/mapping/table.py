@@ -43,7 +43,8 @@ class Attribute:
     expression over the attributes that gives the column `restores` again, for an attribute that is computed.
     `path` is where the value stands when that is not `name` at the top of the item: the names of a map and of the
     entry in it. `unfit` says what becomes of a value that DynamoDB cannot hold, `nulls` whether NULL is written as
-    DynamoDB's NULL instead of left out. With `embed` the attribute holds rows of another table.
+    DynamoDB's NULL instead of left out. With `embed` the attribute holds rows of another table, with `lookup` it is
+    read from one.
     """
 
     name: str
@@ -56,25 +57,48 @@ class Attribute:
     unfit: Unfit = "error"
     nulls: bool = False
     embed: Embedded | None = None
+    lookup: LookedUp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What joins a row with rows of another table: their column, the row's own that it equals, and the former's type."""
+
+    theirs: str
+    ours: str
+    type: ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """The table of which one row at most belongs to the row, by these links."""
+
+    source: TableName
+    on: tuple[Link, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The rows of `source` whose columns `on` (theirs, ours) equal the row's own, as maps of `attributes`.
+    """The rows of `source` that the links join with the row, as maps of `attributes`.
 
-    `one`: at most one such row, a map instead of a list; its being two is a fault of the row. `order_by` makes the
-    list's order total. A row to which more than `at_most` belong cannot become an item. `where` is a filter in SQL.
-    `path` tells apart the aliases of nested levels in SQL: the attribute names from the outermost in.
+    `one`: at most one such row, a map instead of a list; its being two is a fault of the row. `order` is SQL over
+    the embedded row that makes the list's order total, but for rows that are equal. A row to which more than
+    `at_most` belong cannot become an item. `where` is a filter in SQL. `only` leaves out what inherits from `source`.
     """
 
     source: TableName
-    on: tuple[tuple[str, str], ...]
+    on: tuple[Link, ...]
     attributes: tuple[Attribute, ...]
-    order_by: tuple[str, ...]
+    order: tuple[str, ...]
     one: bool = False
     at_most: int = 10_000
     where: str | None = None
-    path: tuple[str, ...] = ()
+    only: bool = True
+
+    @property
+    def most(self) -> int:
+        """How many rows may be embedded."""
+        return 1 if self.one else self.at_most
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     JSONB = "jsonb"  # M, L, S, N, BOOL, NULL
     # L, nested by dimension; M of bounds and elements when a lower bound is not 1, and for json of several dimensions
     ARRAY = "array"
+    EMBEDDED = "embedded"  # L of M, or M: rows of another table
     OUTPUT = "output"  # every other type: S, the text of its output function
 
 

@@ -17,6 +17,7 @@ Both ways of reading, binary rows from PostgreSQL and decoded items from DynamoD
 | JSON, JSONB | `Json(value)`, of dict, list, str, Decimal, bool and None |
 | ARRAY | `list`, nested by dimension; `Bounded(bounds, list)` when a lower bound is not 1, or when the elements are |
 | | arrays themselves (of a domain) and stand in several dimensions |
+| EMBEDDED | `list` of `dict`, or one `dict`: attributes to values, without those that are NULL |
 
 NULL is `None` inside arrays and JSON; at the top level a NULL column is `None`, and is an absent attribute.
 What an item holds and no row could is a `Foreign`: `Undecodable` or `Unknown`.
@@ -78,5 +79,6 @@ class Unknown(Foreign):
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | Decimal | bool | None"
 Value: TypeAlias = (
-    "str | int | bool | bytes | Decimal | Endless | Bounded | Json | tuple[int, ...] | list[Value] | Foreign | None"
+    "str | int | bool | bytes | Decimal | Endless | Bounded | Json | tuple[int, ...] | list[Value] | "
+    "dict[str, Value] | Foreign | None"
 )
