@@ -95,6 +95,12 @@ def test_each_source_keeps_to_its_own_items(local: Moved) -> None:
     assert len(local.items(0)) == 144 - 9 - 1
 
 
+def test_one_entry_of_a_shared_table_is_verified_alone(local: Moved) -> None:
+    local.copy()
+    for entry in ENTRIES:
+        assert local.verify(tables=[entry]).equal, local.found()
+
+
 def test_what_is_nobodys_is_named_once_and_what_is_corrupt_by_its_owner(local: Moved) -> None:
     local.move()
     stray = {"pk": {"S": "OTHER#1"}, "sk": {"S": "ACCOUNT#0000000001"}}

@@ -66,7 +66,7 @@ def verify(
         progress.say(f"Verifying against snapshot {owner.position.snapshot} (LSN {owner.position.lsn}) of the source.")
         file = stack.enter_context(ReportFile(path))
         found = VerifyReport(plan.name, owner.position.snapshot, path)
-        work = _Work(chosen, environ, settings, journal, owner, file, progress, _processes(processes))
+        work = _Work(plan, chosen, environ, settings, journal, owner, file, progress, _processes(processes))
         work.verify_tables(found.tables)
         secrets = work.verify_secrets() if tables is None else None
         found = replace(found, secrets=secrets, seconds=time.monotonic() - began)
@@ -115,8 +115,12 @@ def _processes(wanted: int | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """The comparison of everything that the plan names, by worker processes."""
+    """The comparison of everything that the plan names, by worker processes.
 
+    `plan` has the entries to compare, `whole` those too whose items stand in the same DynamoDB tables.
+    """
+
+    whole: Plan
     plan: Plan
     environ: Mapping[str, str]
     settings: TargetSettings
@@ -158,10 +162,12 @@ class _Work:
 
     def _sides(self) -> list[tuple[VerifyJob, RowSide]]:
         name = self.owner.position.name
+        chosen = {table.name for table in self.plan.tables}
         with open_source(self.plan, self.environ) as connection, adopt_snapshot(connection, name):
             jobs = [
                 VerifyJob(self.plan.source.dsn, name, mapping, self.settings)
-                for mapping in compile_plan(connection, self.plan)
+                for mapping in compile_plan(connection, self.whole)
+                if mapping.name in chosen
             ]
             return [(job, source_side(job, plan_segments(connection, job.mapping.source))) for job in jobs]
 
