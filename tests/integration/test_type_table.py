@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
-import psycopg
 
 from pg2dynamo.errors import RowRefused
 from pg2dynamo.mapping.decode import Decoder
@@ -17,7 +16,8 @@ from pg2dynamo.mapping.type_table import FAMILIES, Family, markdown
 from pg2dynamo.mapping.types import ColumnType, Kind
 from tests.conftest import Database
 from tests.integration.reading import copied_lines, mapping_of, selected_rows, session
-from tests.integration.types_of_every_kind import SETUP, SUBJECTS
+from tests.integration.types_of_every_kind import SUBJECTS
+from tests.integration.zoo_table import ZOO, fill_zoo, make_zoo
 
 GROUPS = {
     "enums": ("enum",),
@@ -35,9 +35,9 @@ def test_the_page_shows_the_table() -> None:
 
 def test_each_row_of_the_table_names_the_forms_that_its_types_are_written_in(database: Database) -> None:
     with database.connect() as writer:
-        fill(writer, make_table(writer))
+        fill_zoo(writer, make_zoo(writer))
     with session(database) as reader:
-        mapping = mapping_of(reader, "kinds.zoo")
+        mapping = mapping_of(reader, ZOO)
         types = {a.name: a.type for a in mapping.attributes if a.name != "id"}
         written = forms(mapping, copied_lines(reader, mapping))
     for family in FAMILIES:
@@ -46,29 +46,6 @@ def test_each_row_of_the_table_names_the_forms_that_its_types_are_written_in(dat
         found: set[str] = set()
         found = found.union(*(written[name] for name in members))
         assert found == set(family.forms if members else ()), family
-
-
-def make_table(writer: psycopg.Connection) -> list[str]:
-    """Make a table with a column for each subject that the server has, and return their names."""
-    writer.execute(SETUP.encode())
-    names = []
-    for name, subject in SUBJECTS.items():
-        try:
-            writer.execute(subject.needs.encode())
-            names.append(name)
-        except (psycopg.NotSupportedError, psycopg.errors.UndefinedFile, psycopg.DataError):
-            continue
-    columns = ", ".join(f"{quote_identifier(name)} {SUBJECTS[name].type}" for name in names)
-    writer.execute(f"CREATE TABLE kinds.zoo (id serial PRIMARY KEY, {columns})".encode())
-    return names
-
-
-def fill(writer: psycopg.Connection, names: list[str]) -> None:
-    """Write for each value a row that has nothing else."""
-    for name in names:
-        made = SUBJECTS[name].expression.replace("%", "%%")
-        insert = f"INSERT INTO kinds.zoo ({quote_identifier(name)}) SELECT {made} FROM unnest(%s::text[]) AS given(v)"
-        writer.execute(insert.encode(), [list(SUBJECTS[name].hostile[:60])])
 
 
 def forms(mapping: TableMapping, lines: list[bytes]) -> dict[str, set[str]]:
@@ -105,9 +82,9 @@ def test_the_table_and_the_zoo_have_the_same_types(database: Database) -> None:
     assert len(set(named)) == len(named), "a type that stands in two rows"
     in_groups = {name for names in GROUPS.values() for name in names} - {"hstore", "cube"}
     with database.connect() as writer:
-        have = make_table(writer)
+        have = make_zoo(writer)
     with session(database) as reader:
-        types = {a.name: a.type for a in mapping_of(reader, "kinds.zoo").attributes if a.name != "id"}
+        types = {a.name: a.type for a in mapping_of(reader, ZOO).attributes if a.name != "id"}
     alone = {bare_name(t) for name, t in types.items() if name not in in_groups and "domain" not in name}
     lacking = {bare_name(ColumnType(Kind.OUTPUT, s.type, 0)) for n, s in SUBJECTS.items() if n not in have}
     assert {name for name in alone if not name.endswith("[]")} | lacking == set(named)
@@ -115,10 +92,10 @@ def test_the_table_and_the_zoo_have_the_same_types(database: Database) -> None:
 
 def test_a_column_as_text_is_exactly_what_postgresql_writes_whatever_its_type(database: Database) -> None:
     with database.connect() as writer:
-        names = make_table(writer)
-        fill(writer, names)
+        names = make_zoo(writer)
+        fill_zoo(writer, names)
     with session(database) as reader:
-        mapping = mapping_of(reader, "kinds.zoo", attributes={name: {"as": "text"} for name in names})
+        mapping = mapping_of(reader, ZOO, attributes={name: {"as": "text"} for name in names})
         encoder, decoder = Encoder(mapping), Decoder(mapping)
         items = [orjson.loads(encoder.encode(line).item) for line in copied_lines(reader, mapping)]
         attributes = [attribute.name for attribute in mapping.attributes]
@@ -129,6 +106,6 @@ def test_a_column_as_text_is_exactly_what_postgresql_writes_whatever_its_type(da
         for name in names:
             column = quote_identifier(name)
             shown = reader.execute(
-                f"SELECT id, format('%s', {column}) FROM kinds.zoo WHERE num_nulls({column}) = 0 ORDER BY id".encode()
+                f"SELECT id, format('%s', {column}) FROM {ZOO} WHERE num_nulls({column}) = 0 ORDER BY id".encode()
             )
             assert [(int(item["id"]["N"]), item[name]["S"]) for item in items if name in item] == shown.fetchall()

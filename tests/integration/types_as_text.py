@@ -116,7 +116,7 @@ TYPES_OF_EXTENSIONS: dict[str, Subject] = {
     "lquery": of_extension("ltree", "kinds.lquery", "*.a@*|b{1,2}", "Top.*{0,2}.!x"),
     "ltxtquery": of_extension("ltree", "kinds.ltxtquery", "a & !b@*", "x"),
     "cube": of_extension("cube", "kinds.cube", "(1,2,3)", "(0.1),(1e300)"),
-    "seg": of_extension("seg", "kinds.seg", "1.50", "<1 .. ~2.30"),
+    "seg": of_extension("seg", "kinds.seg", "1.50", "1.5 .. 2.30"),
     "isbn": of_extension("isn", "kinds.isbn", "978-0-393-04002-9"),
     "lo": of_extension("lo", "kinds.lo", "4294967295", "0"),
     "query_int": of_extension("intarray", "kinds.query_int", "1&(2|!3)"),

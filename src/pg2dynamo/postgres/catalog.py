@@ -155,19 +155,20 @@ class _Types:
         if element_oid:
             element = self.get(element_oid, base_typmod)
             return ColumnType(Kind.ARRAY, name, base, element, delimiter, equals=None)
-        equals = _equals(typname, typtype, operator)
+        equals = _equals(typname, typtype, operator, domain=base != oid)
         if typtype == "e" or (of_citext and typname == "citext"):
             return ColumnType(Kind.TEXT, name, base, equals=equals)
         return ColumnType(KIND_OF_OID.get(base, Kind.OUTPUT), name, base, equals=equals)
 
 
-def _equals(typname: str, typtype: str, operator: str | None) -> str | None:
+def _equals(typname: str, typtype: str, operator: str | None, *, domain: bool) -> str | None:
     """Return what `ColumnType.equals` is.
 
-    Composites may hold what has no equality, and the name of what is gone is no value of a `reg` type: by text.
+    Composites may hold what has no equality, the name of what is gone is no value of a `reg` type, and PostgreSQL has
+    no operators for domains over enums: by text.
     """
     if typtype in ("e", "r", "m"):
-        return "="
+        return None if typtype == "e" and domain else "="
     if operator is None or typtype == "c" or typname in _NAMES_OF_OBJECTS:
         return None
     return "=" if operator == "pg_catalog.=" else f"OPERATOR({operator})"
