@@ -199,6 +199,16 @@ def test_another_form_of_array_is_undecodable(element: Kind, value: Any) -> None
     assert isinstance(decode(Kind.ARRAY, value, element), Undecodable)
 
 
+def test_dimensions_of_an_array_of_arrays_are_not_its_elements() -> None:
+    inner = type_of(Kind.ARRAY, Kind.TEXT)
+    one: dict[str, Any] = {"L": [{"L": [{"L": [{"S": "a"}]}]}, {"NULL": True}]}
+    two = {"M": {"bounds": {"S": "[1:1][1:1]"}, "elements": {"L": [{"L": [{"L": [{"S": "a"}]}]}]}}}
+    low = {"L": [{"M": {"bounds": {"S": "[0:0]"}, "elements": {"L": [{"S": "a"}]}}}]}
+    assert decode(Kind.ARRAY, one, inner) == [[["a"]], None]
+    assert decode(Kind.ARRAY, two, inner) == Bounded("[1:1][1:1]", [[["a"]]])
+    assert decode(Kind.ARRAY, low, inner) == [Bounded("[0:0]", ["a"])]
+
+
 def test_an_absent_attribute_has_no_value() -> None:
     assert Decoder(mapping_of(column("a", Kind.TEXT))).decode({"id": {"S": "k"}}) == {"id": "k"}
 

@@ -26,10 +26,10 @@ def column_text(value: Value, column_type: ColumnType) -> str:
         return _array(value, column_type)
     if isinstance(value, Endless) and column_type.kind in _MAY_BE_ENDLESS:
         return value.value
-    expected, text_of = _TEXTS[column_type.kind]
-    if type(value) is not expected:
+    known = _TEXTS.get(column_type.kind)
+    if known is None or type(value) is not known[0]:
         raise _no_value(column_type)
-    return text_of(value)
+    return known[1](value)
 
 
 def _no_value(column_type: ColumnType) -> ValueError:

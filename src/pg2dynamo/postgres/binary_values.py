@@ -57,8 +57,7 @@ def _output_reader(column_type: ColumnType) -> Reader:
 
 
 def _text(data: bytes) -> str:  # textsend, bpcharsend, namesend, enum_send, citextsend
-    # A database of encoding SQL_ASCII may hold bytes that are no text: such a row can be told from every item.
-    return data.decode(errors="surrogateescape")
+    return data.decode()
 
 
 def _integer(data: bytes) -> int:  # int2send, int4send, int8send
