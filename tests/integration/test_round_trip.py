@@ -37,7 +37,7 @@ from pg2dynamo.postgres.rows import copy_rows
 from pg2dynamo.postgres.segments import plan_segments
 from pg2dynamo.secret import Secret
 from tests.conftest import Database, _fresh_database
-from tests.integration.hostile_values import Subject
+from tests.integration.hostile_values import Subject, of_labels
 from tests.integration.types_of_every_kind import SETUP, SUBJECTS
 
 TABLE = TableName("kinds", 'the "table"')
@@ -235,9 +235,11 @@ def test_every_type_that_a_column_may_have_is_in_the_zoo(source: Source) -> None
 
 def test_columns_that_number_or_compute_themselves_are_columns_as_any_other(source: Source) -> None:
     virtual = "int GENERATED ALWAYS AS (a * 2) VIRTUAL" if source.database.server.version >= (18,) else "int"
+    uuid_ossp = of_labels("uuid", "", needs='CREATE EXTENSION IF NOT EXISTS "uuid-ossp" SCHEMA kinds')
     mapping = source.create(
         {
             "id": "serial",
+            "uuid": f"uuid DEFAULT {'kinds.uuid_generate_v4' if source.has(uuid_ossp) else 'gen_random_uuid'}()",
             "small": "smallserial",
             "big": "bigserial",
             "identity": "int GENERATED ALWAYS AS IDENTITY",
