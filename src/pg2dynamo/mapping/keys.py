@@ -26,7 +26,7 @@ def lookup_values(mapping: TableMapping, key: Mapping[str, Value]) -> dict[str, 
     for name in mapping.key_attributes:
         template = templates.get(name)
         found = {name: key.get(name)} if template is None else _parsed(template, key.get(name))
-        if found is None or any(values.get(part, value) != value for part, value in found.items()):
+        if found is None or any(part in values and values[part] != value for part, value in found.items()):
             return None
         values |= found
     return values

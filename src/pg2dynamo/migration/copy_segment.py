@@ -20,6 +20,7 @@ from pg2dynamo.errors import RowRefused, SourceUnreachable
 from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration.source import connect_source
+from pg2dynamo.postgres.lines import OnUnreadable, UnreadableRow
 from pg2dynamo.postgres.rows import copy_rows, count_rows
 from pg2dynamo.postgres.segments import Segment
 from pg2dynamo.postgres.snapshot import adopt_snapshot
@@ -124,11 +125,15 @@ class Session:
         read = 0
         refused: list[QuarantinedRow] = []
         self._rejected.clear()
-        for lines in self._read(task):
+        unreadable: list[UnreadableRow] = []
+        for lines in self._read(task, unreadable.append):
             read += len(lines)
             refused += [row for line in lines if (row := self._put(line)) is not None]
             report((self.job.mapping.name, len(lines)))
             faults.point("copy.batch.read")
+        read += len(unreadable)
+        refused += [self._quarantined(row.line, row.attribute, row.reason) for row in unreadable]
+        report((self.job.mapping.name, len(unreadable)))
         self._writer.flush()
         faults.point("copy.segment.written")
         if self._rejected:
@@ -138,9 +143,9 @@ class Session:
             faults.point("copy.segment.quarantined")
         return read, len(refused)
 
-    def _read(self, task: SegmentTask) -> Iterator[list[bytes]]:
+    def _read(self, task: SegmentTask, on_unreadable: OnUnreadable) -> Iterator[list[bytes]]:
         newer_than = task.previous.as_of if task.previous else None
-        return copy_rows(self._connection, self.job.mapping, task.segment, newer_than)
+        return copy_rows(self._connection, self.job.mapping, task.segment, newer_than, on_unreadable)
 
     def _put(self, line: bytes) -> QuarantinedRow | None:
         try:
@@ -152,7 +157,7 @@ class Session:
 
     def _find_rejected(self, task: SegmentTask) -> Iterator[QuarantinedRow]:
         """Read the segment again for the rows whose items the service itself rejected."""
-        for lines in self._read(task):
+        for lines in self._read(task, lambda _: None):
             for line in lines:
                 reason = self._rejection(line)
                 if reason is not None:

@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +38,7 @@ from pg2dynamo.migration.workers import Report, Workers
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.postgres.binary import select_rows
 from pg2dynamo.postgres.catalog import read_tables
+from pg2dynamo.postgres.lines import UnreadableRow
 from pg2dynamo.postgres.rows import copy_rows
 from pg2dynamo.postgres.segments import Segment, plan_segments
 from pg2dynamo.postgres.snapshot import SnapshotOwner, adopt_snapshot, hold_snapshot
@@ -291,7 +292,10 @@ def _export_span(task: ExportTask, report: Report) -> SpanResult:
             LineFiles(directory, f"{verify}/digests-{number}", ".gz") as digests,
         ):
             for segment in task.segments:
-                rows = _write_items(task.mapping, copy_rows(connection, task.mapping, segment), data, refused, report)
+                unreadable: list[UnreadableRow] = []
+                lines = copy_rows(connection, task.mapping, segment, on_unreadable=unreadable.append)
+                rows = _write_items(task.mapping, lines, data, refused, report)
+                rows += _write_unreadable(task.mapping, unreadable, refused, report)
                 compared = _write_digests(task.mapping, select_rows(connection, task.mapping, segment), digests)
                 if rows != compared:
                     raise SourceChanged(f"{segment} was read twice under one snapshot with {rows} and {compared} rows.")
@@ -309,14 +313,22 @@ def _write_items(
             try:
                 data.add((b'{"Item":' + encoder.encode(line).item + b"}",))
             except RowRefused as fault:
-                refused.add((_refused(encoder, line, fault),))
+                refused.add((_refused(encoder, line, fault.attribute, fault.reason),))
         rows += len(lines)
         report((mapping.name, len(lines)))
     return rows
 
 
-def _refused(encoder: Encoder, line: bytes, fault: RowRefused) -> bytes:
-    return orjson.dumps({"key": encoder.source_key(line), "attribute": fault.attribute, "reason": fault.reason})
+def _write_unreadable(mapping: TableMapping, rows: Sequence[UnreadableRow], refused: LineFiles, report: Report) -> int:
+    encoder = Encoder(mapping)
+    for row in rows:
+        refused.add((_refused(encoder, row.line, row.attribute, row.reason),))
+    report((mapping.name, len(rows)))
+    return len(rows)
+
+
+def _refused(encoder: Encoder, line: bytes, attribute: str, reason: str) -> bytes:
+    return orjson.dumps({"key": encoder.source_key(line), "attribute": attribute, "reason": reason})
 
 
 def _write_digests(mapping: TableMapping, batches: Iterator[list[Any]], digests: LineFiles) -> int:

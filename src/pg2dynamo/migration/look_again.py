@@ -90,6 +90,10 @@ def _differences(task: LookTask) -> list[Difference]:
     found = []
     for texts, value in zip(keys, values, strict=True):
         row = None if value is None else rows.get(digest_key(value.items()))
+        if row is None and "" in texts.values():
+            # A row with NULL in its key: it cannot be looked up, and no item is its.
+            found.append(Difference(mapping.name, texts, "missing"))
+            continue
         item = items.get(_identity(mapping, decoder, texts))
         if value is None and item is None:
             raise VerificationError(f"A key of {mapping.name} could not be looked at again.", remedy=_AGAIN)

@@ -15,6 +15,7 @@ from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration.copy_segment import CopyJob
 from pg2dynamo.migration.source import connect_source
+from pg2dynamo.postgres.lines import UnreadableRow
 from pg2dynamo.postgres.rows import copy_rows_by_key
 from pg2dynamo.postgres.snapshot import adopt_snapshot
 
@@ -66,9 +67,12 @@ def _retry_group(
 ) -> None:
     encoder = Encoder(job.mapping)
     waiting = {_key(row.key): row for row in group}
-    lines = [line for batch in copy_rows_by_key(connection, job.mapping, [r.key for r in group]) for line in batch]
+    unreadable: list[UnreadableRow] = []
+    keys = [row.key for row in group]
+    lines = [line for batch in copy_rows_by_key(connection, job.mapping, keys, unreadable.append) for line in batch]
     refused = _write(job, encoder, lines)
-    found = {_key(encoder.source_key(line)) for line in lines}
+    refused |= {_key(encoder.source_key(row.line)): (row.attribute, row.reason) for row in unreadable}
+    found = {_key(encoder.source_key(line)) for line in lines} | refused.keys()
     still = [_refused_again(waiting[key], job, *reason) for key, reason in refused.items()]
     result.written += len(found - refused.keys())
     result.gone += len(waiting.keys() - found)

@@ -35,6 +35,7 @@ from pg2dynamo.migration.run import recorded_run
 from pg2dynamo.migration.source import compile_plan, open_source, source_dsn, source_tables
 from pg2dynamo.migration.target import open_journal, target_settings
 from pg2dynamo.plan.model import Plan
+from pg2dynamo.postgres.lines import UnreadableRow
 from pg2dynamo.postgres.rows import copy_rows_by_item_key, keys_present
 from pg2dynamo.postgres.selection import KEYS_PER_STATEMENT
 from pg2dynamo.postgres.snapshot import adopt_snapshot, hold_snapshot
@@ -245,8 +246,9 @@ class _Work:
         def reject(item_key: bytes, reason: str) -> None:
             refused.append(self._quarantined(batch.table, sources.pop(item_key), "", reason))
 
+        unreadable: list[UnreadableRow] = []
         with BatchWriter(self.settings, mapping.target, on_refused=reject) as writer:
-            for lines in copy_rows_by_item_key(self.connection, mapping, batch.present):
+            for lines in copy_rows_by_item_key(self.connection, mapping, batch.present, unreadable.append):
                 for line in lines:
                     source = encoder.source_key(line)
                     try:
@@ -259,6 +261,9 @@ class _Work:
             for key in batch.gone:
                 writer.delete(key)
             writer.flush()
+        for row in unreadable:
+            source = encoder.source_key(row.line)
+            refused.append(self._quarantined(batch.table, source, row.attribute, row.reason))
         self.journal.put_quarantined(refused)
         if next(self.journal.quarantined(batch.table), None) is not None:
             mended = [self._quarantined(batch.table, key, "", "") for key in sources.values()]

@@ -56,6 +56,7 @@ SETTINGS: dict[str, str] = {
     "tcp_keepalives_count": "6",
     # how statements are planned: a segment is a TID range scan in the one process that asked
     "enable_tidscan": "on",
+    "synchronize_seqscans": "off",  # a scan begins at the first block, so that rows come in the order of their tids
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
 }

@@ -15,7 +15,9 @@ from pg2dynamo.mapping.table import TableMapping, quote_identifier
 from pg2dynamo.mapping.types import Kind
 from pg2dynamo.mapping.values import Value
 from pg2dynamo.postgres.connect import translated
+from pg2dynamo.postgres.lines import Lines, OnUnreadable
 from pg2dynamo.postgres.literals import quote_literal, typed_literal
+from pg2dynamo.postgres.oversized import may_be_oversized
 from pg2dynamo.postgres.segments import Segment
 from pg2dynamo.postgres.selection import (
     KEYS_PER_STATEMENT,
@@ -23,25 +25,43 @@ from pg2dynamo.postgres.selection import (
     key_literals,
     newer_condition,
     segment_rows,
-    unmoved,
     whole_table,
 )
-from pg2dynamo.postgres.streaming import copy_out
+from pg2dynamo.postgres.storage import unmoved
+from pg2dynamo.postgres.unreadable import fails, read_around, read_whole
 
 
 def copy_rows(
-    conn: psycopg.Connection, mapping: TableMapping, segment: Segment, newer_than: int | None = None
+    conn: psycopg.Connection,
+    mapping: TableMapping,
+    segment: Segment,
+    newer_than: int | None = None,
+    on_unreadable: OnUnreadable | None = None,
 ) -> Generator[list[bytes], None, None]:
     """Yield the rows of a segment as lines of COPY's text format, without newline, some 256 KB at a time.
 
     With `newer_than` (a 64-bit transaction id) only rows inserted or updated by that transaction or later
-    ones, or frozen so long ago that this cannot be told. Raises SourceChanged when the table was rewritten
-    before or while it was read; what was yielded of the segment must then not be trusted.
+    ones, or frozen so long ago that this cannot be told. Rows that PostgreSQL cannot compute, or with a cell that
+    no item can hold, go to `on_unreadable`; without it, and of a view or foreign table, SourceError is raised for one
+    that cannot be computed. Raises SourceChanged when the table was rewritten before or while it was read; what was
+    yielded of the segment must then not be trusted.
     """
-    with unmoved(conn, segment), translated(f"Reading {segment}"):
-        yield from copy_out(
-            conn, f"SELECT {', '.join(mapping.select_list)} {segment_rows(segment, mapping, newer_than)}"
-        )
+    with unmoved(conn, segment) as storage, translated(f"Reading {segment}"):
+        lines = Lines(conn, mapping, on_unreadable, guarded=may_be_oversized(mapping, segment, storage.toast_bytes))
+        if segment.whole:
+            batches = read_whole(f"Reading {segment}", lines.read(segment_rows(segment, mapping, newer_than)))
+        else:
+            batches = read_around(
+                conn,
+                f"Reading {segment}",
+                lambda after: segment_rows(segment, mapping, newer_than, after=after),
+                lines.read,
+                lambda tid, fault: lines.set_aside(segment_rows(segment, mapping, only=tid), fault),
+                singly=True,
+            )
+        for batch in batches:
+            if fitting := lines.fitting(batch):
+                yield fitting
 
 
 def count_rows(conn: psycopg.Connection, mapping: TableMapping, segment: Segment, newer_than: int) -> tuple[int, int]:
@@ -55,35 +75,50 @@ def count_rows(conn: psycopg.Connection, mapping: TableMapping, segment: Segment
 
 
 def copy_rows_by_key(
-    conn: psycopg.Connection, mapping: TableMapping, keys: Sequence[Mapping[str, str | None]]
+    conn: psycopg.Connection,
+    mapping: TableMapping,
+    keys: Sequence[Mapping[str, str | None]],
+    on_unreadable: OnUnreadable | None = None,
 ) -> Iterator[list[bytes]]:
-    """Yield the rows that have these source keys (column → text) as COPY's lines; absent ones are left out."""
+    """Yield the rows that have these source keys (column → text) as COPY's lines; absent ones are left out.
+
+    `on_unreadable` as for `copy_rows`; when it gets a row, others may come twice.
+    """
     columns = [quote_identifier(k.column) for k in mapping.source_key]
-    for start in range(0, len(keys), KEYS_PER_STATEMENT):
-        tuples = [_source_literals(mapping, key) for key in keys[start : start + KEYS_PER_STATEMENT]]
-        where = among(columns, [literals for literals in tuples if literals])
-        query = f"SELECT {', '.join(mapping.select_list)} FROM {whole_table(conn, mapping)} WHERE {where}"  # noqa: S608
-        with translated(f"Reading rows of {mapping.source} by key"):
-            yield from copy_out(conn, query)
+    tuples = [_source_literals(mapping, key) for key in keys]
+    yield from _copy_by_key(conn, mapping, columns, [t for t in tuples if t], on_unreadable)
 
 
 def copy_rows_by_item_key(
-    conn: psycopg.Connection, mapping: TableMapping, keys: Sequence[Mapping[str, Value]]
+    conn: psycopg.Connection,
+    mapping: TableMapping,
+    keys: Sequence[Mapping[str, Value]],
+    on_unreadable: OnUnreadable | None = None,
 ) -> Iterator[list[bytes]]:
     """Yield the rows whose key attributes have these values as COPY's lines; absent ones are left out.
 
     Every key must be one that `keys_present` found. A row may come that has a key only equal by the column's own
-    comparison (citext, char(n)).
+    comparison (citext, char(n)). `on_unreadable` as for `copy_rows_by_key`.
     """
     expressions = [attribute.sql for attribute in lookup_attributes(mapping)]
-    for start in range(0, len(keys), KEYS_PER_STATEMENT):
-        known = [
-            literals for key in keys[start : start + KEYS_PER_STATEMENT] if (literals := key_literals(mapping, key))
-        ]
-        where = among(expressions, [[literal for _, literal in literals] for literals in known])
-        query = f"SELECT {', '.join(mapping.select_list)} FROM {whole_table(conn, mapping)} WHERE {where}"  # noqa: S608
-        with translated(f"Reading rows of {mapping.source} by key"):
-            yield from copy_out(conn, query)
+    known = [literals for key in keys if (literals := key_literals(mapping, key))]
+    tuples = [[literal for _, literal in literals] for literals in known]
+    yield from _copy_by_key(conn, mapping, expressions, tuples, on_unreadable)
+
+
+def _copy_by_key(
+    conn: psycopg.Connection,
+    mapping: TableMapping,
+    expressions: Sequence[str],
+    tuples: Sequence[list[str]],
+    on_unreadable: OnUnreadable | None,
+) -> Iterator[list[bytes]]:
+    table = whole_table(conn, mapping)
+    lines = Lines(conn, mapping, on_unreadable, guarded=True)
+    with translated(f"Reading rows of {mapping.source} by key"):
+        for start in range(0, len(tuples), KEYS_PER_STATEMENT):
+            some = tuples[start : start + KEYS_PER_STATEMENT]
+            yield from lines.by_key(lambda keys: f"FROM {table} WHERE {among(expressions, keys)}", some)
 
 
 def keys_present(conn: psycopg.Connection, mapping: TableMapping, keys: Sequence[Mapping[str, Value]]) -> list[bool]:
@@ -118,8 +153,11 @@ def _present_numbers(
         with conn.transaction():
             return [row[0] for row in conn.execute(" UNION ALL ".join(parts).encode())]
     except (psycopg.DataError, psycopg.IntegrityError):
-        # A key that is no value of its column's type: find it by halving.
+        # A key that is no value of its column's type: find it by halving. Hazard: when it is one, another row's key
+        # cannot be computed; to call this one absent would have its item deleted.
         if len(asked) == 1:
+            if not fails(conn, f"SELECT {', '.join(literal for _, literal in asked[0][1])}"):
+                raise SourceError(f"The keys of {mapping.source} cannot be computed for all rows.") from None
             return []
         middle = len(asked) // 2
         return _present_numbers(conn, mapping, asked[:middle]) + _present_numbers(conn, mapping, asked[middle:])

@@ -34,12 +34,18 @@ class Segment:
     """Blocks [number * blocks, (number + 1) * blocks) of one leaf table, whose storage is `filenode`.
 
     The same leaf, number and blocks name the same range in every run, for as long as the filenode is the same.
+    A view or foreign table has no blocks: it is one segment of 0 blocks, and nothing tells which of its rows are new.
     """
 
     leaf: TableName
     number: int
     blocks: int
     filenode: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether the segment is all of something that has no blocks."""
+        return self.blocks == 0
 
     @property
     def bounds(self) -> tuple[str, str]:

@@ -5,8 +5,7 @@ SQL is built from quoted names and literals, and from the plan's own expressions
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import psycopg
 
@@ -21,7 +20,6 @@ from pg2dynamo.postgres.segments import Segment
 KEYS_PER_STATEMENT = 500
 """Keys asked for at once: few enough that the planner reads them by the index."""
 
-_FILENODE = "SELECT pg_relation_filenode(to_regclass(%s))::bigint"
 _RELKIND = """
 SELECT c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = %s AND c.relname = %s
@@ -66,17 +64,40 @@ def among(expressions: Sequence[str], tuples: Sequence[Sequence[str]]) -> str:
     return f"({', '.join(expressions)}) IN (VALUES {values})"
 
 
-def segment_rows(segment: Segment, mapping: TableMapping, newer_than: int | None = None) -> str:
-    """Return FROM and WHERE of the segment's rows; the leaf goes by the source's name, as the plan's SQL may say it."""
+def segment_rows(
+    segment: Segment,
+    mapping: TableMapping,
+    newer_than: int | None = None,
+    *,
+    after: str | None = None,
+    only: str | None = None,
+) -> str:
+    """Return FROM and WHERE of the segment's rows; the leaf goes by the source's name, as the plan's SQL may say it.
+
+    The rows come in the order of their tids (`ctid`): of the conditions only those over it can lead to another scan
+    than one of the blocks in turn. With `after` only the rows behind that tid, with `only` only the row there.
+    """
+    conditions = _range(segment, after, only)
+    if newer_than is not None:
+        conditions.append(newer_condition(newer_than))
+    if mapping.where is not None:
+        # Hazard: in a CASE, as a bare condition could lead to an index, or be made a join, and change the order.
+        conditions.append(f"CASE WHEN ({mapping.where}) THEN true ELSE false END")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"FROM ONLY {segment.leaf.quoted} AS {quote_identifier(mapping.source.name)}{where}"
+
+
+def _range(segment: Segment, after: str | None, only: str | None) -> list[str]:
+    if only is not None:
+        return [f"ctid = '{only}'"]
+    if segment.whole:
+        return []
     first, end = segment.bounds
-    newer = f" AND {newer_condition(newer_than)}" if newer_than is not None else ""
-    newer += f" AND {_filter(mapping.where)}" if mapping.where is not None else ""
-    alias = quote_identifier(mapping.source.name)
-    return f"FROM ONLY {segment.leaf.quoted} AS {alias} WHERE ctid >= '{first}' AND ctid < '{end}'{newer}"
+    return [f"ctid >= '{first}'" if after is None else f"ctid > '{after}'", f"ctid < '{end}'"]
 
 
 def whole_table(conn: psycopg.Connection, mapping: TableMapping) -> str:
-    """Return the table as an item of FROM: with its partitions, without tables that inherit from it."""
+    """Return the rows of the mapping as an item of FROM: with partitions, without tables that inherit, filtered."""
     source = mapping.source
     with translated(f"Reading the catalog for {source}"):
         row = conn.execute(_RELKIND, [source.schema, source.name]).fetchone()
@@ -85,12 +106,7 @@ def whole_table(conn: psycopg.Connection, mapping: TableMapping) -> str:
     rows = f"{'' if row[0] == 'p' else 'ONLY '}{source.quoted} AS {quote_identifier(source.name)}"
     if mapping.where is None:
         return rows
-    return f"(SELECT * FROM {rows} WHERE {_filter(mapping.where)}) AS {quote_identifier(source.name)}"  # noqa: S608
-
-
-def _filter(where: str) -> str:
-    # The end of the line ends a comment that the plan's SQL may end with.
-    return f"({where}\n)"
+    return f"(SELECT * FROM {rows} WHERE ({mapping.where})) AS {quote_identifier(source.name)}"  # noqa: S608
 
 
 def estimated_rows(conn: psycopg.Connection, mapping: TableMapping) -> int:
@@ -99,25 +115,6 @@ def estimated_rows(conn: psycopg.Connection, mapping: TableMapping) -> int:
         query = f"EXPLAIN (FORMAT JSON) SELECT FROM {whole_table(conn, mapping)}"
         row = conn.execute(query.encode()).fetchone()
     return int(row[0][0]["Plan"]["Plan Rows"]) if row else 0
-
-
-@contextmanager
-def unmoved(conn: psycopg.Connection, segment: Segment) -> Iterator[None]:
-    """Raise SourceChanged when the leaf's storage is another than the segment's, before or after the body."""
-    _require_filenode(conn, segment)
-    yield
-    _require_filenode(conn, segment)
-
-
-def _require_filenode(conn: psycopg.Connection, segment: Segment) -> None:
-    with translated(f"Looking at the storage of {segment.leaf}"):
-        row = conn.execute(_FILENODE, [segment.leaf.quoted]).fetchone()
-    if row != (segment.filenode,):
-        raise SourceChanged(
-            f"{segment.leaf} was rewritten or dropped (VACUUM FULL, CLUSTER, TRUNCATE, ALTER TABLE) since its "
-            "segments were planned.",
-            remedy="Run the command again.",
-        )
 
 
 def count_visible(conn: psycopg.Connection, mapping: TableMapping) -> int:

@@ -15,6 +15,8 @@ from psycopg import errors, pq
 BATCH_BYTES = 262_144
 """About how many bytes of rows are handed over at once: the memory that one reader needs."""
 
+ROWS_PER_CHUNK = 200
+
 
 def copy_out(conn: psycopg.Connection, query: str) -> Generator[list[bytes], None, None]:
     """Run `COPY (query) TO STDOUT` and yield its lines without newline, at least one and some 256 KB at a time.
@@ -55,14 +57,17 @@ def _lines(pgconn: pq.abc.PGconn) -> Iterator[list[bytes]]:
         yield lines
 
 
-def binary_rows(conn: psycopg.Connection, query: str) -> Generator[pq.abc.PGresult, None, None]:
+def binary_rows(
+    conn: psycopg.Connection, query: str, *, rows_at_once: int = ROWS_PER_CHUNK
+) -> Generator[pq.abc.PGresult, None, None]:
     """Run a query and yield its rows in binary form as results of some hundred rows; empty ones are left out.
 
-    Raises psycopg's errors; left before its end as `copy_out`.
+    Raises psycopg's errors; left before its end as `copy_out`. When the server fails in the middle, rows that came
+    before may be lost, unless they are taken one at once.
     """
     pgconn = conn.pgconn
     pgconn.send_query_params(query.encode(), None, result_format=pq.Format.BINARY)
-    _set_chunked(pgconn)
+    _set_chunked(pgconn, rows_at_once)
     finished = False
     try:
         while (result := _next_result(pgconn)) is not None:
@@ -75,14 +80,13 @@ def binary_rows(conn: psycopg.Connection, query: str) -> Generator[pq.abc.PGresu
             _abandon(conn)
 
 
-ROWS_PER_CHUNK = 200
 _TUPLES_CHUNK = getattr(pq.ExecStatus, "TUPLES_CHUNK", pq.ExecStatus.SINGLE_TUPLE)
 _CHUNKS_SINCE = 170000  # libpq
 
 
-def _set_chunked(pgconn: pq.abc.PGconn) -> None:
-    if pq.version() >= _CHUNKS_SINCE:
-        pgconn.set_chunked_rows_mode(ROWS_PER_CHUNK)
+def _set_chunked(pgconn: pq.abc.PGconn, rows: int) -> None:
+    if pq.version() >= _CHUNKS_SINCE and rows > 1:
+        pgconn.set_chunked_rows_mode(rows)
     else:
         pgconn.set_single_row_mode()
 
