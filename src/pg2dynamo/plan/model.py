@@ -40,7 +40,9 @@ Dsn = Annotated[str, AfterValidator(_dsn)]
 class Source(Frozen):
     """Where the rows are. `dsn`: a libpq connection string without password, or `env:NAME`."""
 
-    dsn: Dsn = "env:DATABASE_URL"
+    dsn: Dsn = Field(
+        default="env:DATABASE_URL", description="A libpq connection string without password, or `env:NAME`."
+    )
 
 
 class Target(Frozen):
@@ -49,18 +51,35 @@ class Target(Frozen):
     `request_timeout_seconds` bounds one request to DynamoDB; a run that takes over from one that died waits as long.
     """
 
-    region: str | None = None
-    control_table: str = "pg2dynamo-control"
-    point_in_time_recovery: bool = True
-    deletion_protection: bool = True
-    request_timeout_seconds: float = Field(default=10.0, ge=1, le=60)
+    region: str | None = Field(
+        default=None, description="A region, `env:NAME` or `optional-env:NAME`. Default: the AWS SDK's."
+    )
+    control_table: str = Field(
+        default="pg2dynamo-control", description="The table that progress is kept in; migrations may share it."
+    )
+    point_in_time_recovery: bool = Field(
+        default=True, description="Whether `prepare` switches it on, where the endpoint has it."
+    )
+    deletion_protection: bool = Field(
+        default=True, description="Whether `prepare` switches it on, where the endpoint has it."
+    )
+    request_timeout_seconds: float = Field(
+        default=10.0,
+        ge=1,
+        le=60,
+        description="Bounds one request to DynamoDB; a run that takes over from one that died waits as long.",
+    )
 
 
 class Decrypt(Frozen):
     """How ciphertext is decrypted: the format, and references to its keys, newest first."""
 
-    format: Literal["fernet", "plaintext"] = "fernet"
-    keys: tuple[Reference, ...] = ()
+    format: Literal["fernet", "plaintext"] = Field(
+        default="fernet", description="`fernet`, or `plaintext` for what is not encrypted."
+    )
+    keys: tuple[Reference, ...] = Field(
+        default=(), description="References to keys as `env:NAME` or `optional-env:NAME`, tried in this order."
+    )
 
     @model_validator(mode="after")
     def _keys_are_there(self) -> Decrypt:
@@ -77,14 +96,24 @@ class SecretPlan(Frozen):
     `plaintext` names a field, a JSON object of the columns in `fields` with the decrypted JSON in that field.
     """
 
-    from_: str = Field(alias="from")
-    name: str
-    ciphertext: str
-    decrypt: Decrypt
-    newest_by: str
-    fields: tuple[str, ...] = ()
-    plaintext: str | None = None
-    kms_key: str | None = None
+    from_: str = Field(alias="from", description="schema.table; without a schema it is public.")
+    name: str = Field(description="The secret's name, with columns in braces, e.g. app/account/{account_id}.")
+    ciphertext: str = Field(description="The column that holds the credential: bytea or text.")
+    decrypt: Decrypt = Field(description="How the column is decrypted.")
+    newest_by: str = Field(
+        description="The column that orders the rows of one name; the newest is the secret's current version."
+    )
+    fields: tuple[str, ...] = Field(
+        default=(), description="Columns that stand in the secret's JSON object besides the decrypted value."
+    )
+    plaintext: str | None = Field(
+        default=None,
+        description="The field of the secret's JSON object that holds the decrypted JSON."
+        " Default: the secret is the decrypted text itself.",
+    )
+    kms_key: str | None = Field(
+        default=None, description="The KMS key or alias. Default: the account's key for Secrets Manager."
+    )
 
     @property
     def source(self) -> TableName:
@@ -113,13 +142,16 @@ class SecretPlan(Frozen):
 class Plan(Frozen):
     """A whole migration."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
-    source: Source = Field(default_factory=Source)
-    target: Target = Field(default_factory=Target)
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        description="Names the migration in the control table: up to 64 letters, digits and `_ . -`.",
+    )
+    source: Source = Field(default_factory=Source, description="Where the rows are.")
+    target: Target = Field(default_factory=Target, description="Where the items go.")
     unfit: Unfit = "error"
     nulls: Nulls = "absent"
-    tables: tuple[TablePlan, ...] = ()
-    secrets: tuple[SecretPlan, ...] = ()
+    tables: tuple[TablePlan, ...] = Field(default=(), description="The entries: what becomes which items.")
+    secrets: tuple[SecretPlan, ...] = Field(default=(), description="Rows of credentials that become secrets.")
 
     _words = field_validator("unfit", "nulls", mode="before")(null_is_a_word)
 

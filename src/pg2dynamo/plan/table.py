@@ -7,7 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
+from pydantic.config import JsonDict
 
 from pg2dynamo.mapping.table import TableName
 from pg2dynamo.mapping.templates import parse_template
@@ -36,6 +46,9 @@ Nulls: TypeAlias = Annotated[
     Field(description="How NULL is written: not at all, or as DynamoDB's NULL."),
 ]
 Columns: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1)]
+
+_COLUMNS: JsonDict = {"type": "array", "items": {"type": "string"}}
+_ENTRIES: JsonDict = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
 class Key(Frozen):
@@ -67,8 +80,8 @@ class AttributeRule(Frozen):
     as_: Literal["text"] | None = Field(
         default=None, alias="as", description="`text`: PostgreSQL's text of the value, whatever its type."
     )
-    unfit: Unfit | None = None
-    nulls: Nulls | None = None
+    unfit: Unfit | None = Field(default=None, description="As the plan's, for this attribute. Default: the entry's.")
+    nulls: Nulls | None = Field(default=None, description="As the plan's, for this attribute. Default: the entry's.")
 
     _words = field_validator("unfit", "nulls", mode="before")(null_is_a_word)
 
@@ -169,22 +182,25 @@ class TablePlan(Chosen):
     name: str = Field(default="", description="The entry's own name. Default: the source's.")
     from_: str = Field(alias="from", description="schema.table; without a schema it is public.")
     to: str = Field(description="The DynamoDB table. Entries may share one when their keys cannot meet.")
-    key: Key
+    key: Key = Field(description="The key of the DynamoDB table; it must hold a unique key of the source.")
     identity: Columns | None = Field(
         default=None, description="Columns that tell rows apart. Default: the primary key, else a unique index."
     )
     where: str | None = Field(default=None, description="SQL: only these rows become items.")
     indexes: tuple[Index, ...] = Field(default=(), description="Secondary indexes of the DynamoDB table.")
-    constants: dict[str, str | bool | int] = Field(
+    constants: dict[str, StrictStr | StrictBool | StrictInt] = Field(
         default_factory=dict, description="Attributes that every item has, each with its value."
     )
     maps: dict[str, dict[str, str]] = Field(
-        default_factory=dict, description="Attributes that are maps, each with its entries and their columns."
+        default_factory=dict,
+        description="Attributes that are maps, each with its entries and their columns; a list of columns names the"
+        " entries by them.",
+        json_schema_extra={"additionalProperties": {"anyOf": [_COLUMNS, _ENTRIES]}},
     )
     lookups: tuple[Lookup, ...] = Field(default=(), description="Attributes from rows that this row refers to.")
-    ttl: Ttl | None = None
-    unfit: Unfit | None = None
-    nulls: Nulls | None = None
+    ttl: Ttl | None = Field(default=None, description="The attribute that tells DynamoDB when an item may go.")
+    unfit: Unfit | None = Field(default=None, description="As the plan's, for this entry. Default: the plan's.")
+    nulls: Nulls | None = Field(default=None, description="As the plan's, for this entry. Default: the plan's.")
     schema_: str | None = Field(
         default=None,
         alias="schema",
