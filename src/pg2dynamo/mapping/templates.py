@@ -17,7 +17,7 @@ from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.mapping.value_text import value_text
 from pg2dynamo.mapping.values import Value
 
-NO_TEXT = (Kind.JSON, Kind.JSONB, Kind.ARRAY)
+NO_TEXT = (Kind.JSON, Kind.JSONB, Kind.ARRAY, Kind.EMBEDDED)
 """The kinds that a template cannot hold."""
 PLAIN_CHARACTERS = 40
 """A number with more is written with an exponent, as `numbers` does."""

@@ -72,7 +72,10 @@ def compile_one(conn: psycopg.Connection, plan: TablePlan, catalog: Catalog, pol
     computed = describe(conn, table.name, _rules(plan))
     _require_condition(conn, table.name, plan.where)
     embedded = {path: _described(conn, embed) for path, embed in embeds(plan)}
-    return compile_table(plan, table, computed, policy=policy, catalog=catalog, embedded=embedded)
+    mapping = compile_table(plan, table, computed, policy=policy, catalog=catalog, embedded=embedded)
+    # Whether the columns of joins can be compared and sorted is for the server to say.
+    describe(conn, table.name, {a.name: a.sql for a in mapping.attributes if a.embed is not None or a.lookup})
+    return mapping
 
 
 def default_policy(plan: Plan) -> Policy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from pg2dynamo.errors import PlanError, SourceChanged
@@ -102,14 +102,23 @@ def _attributes(
     embedded: Computed,
 ) -> tuple[Attribute, ...]:
     columns = column_attributes(label, plan, table, computed, policy)
+    taken = (*(a.name for a in columns), *_with_policies(plan))
     return (
         *columns,
         *constant_attributes(label, plan),
-        *computed_attributes(label, plan, (a.name for a in columns), computed, policy),
+        *computed_attributes(label, plan, taken, computed, policy),
         *lookup_attributes(label, plan, table, catalog, policy),
         *ttl_attributes(label, plan, table),
-        *embedded_attributes(label, plan, table, catalog, embedded, ()),
+        *embedded_attributes(label, plan, table, catalog, embedded, (), policy),
     )
+
+
+def _with_policies(plan: TablePlan) -> Iterator[str]:
+    """Yield the attributes from other tables that have a rule which does not compute them."""
+    for name in (*(name for lookup in plan.lookups for name in lookup.attributes), *plan.embed):
+        rule = plan.attributes.get(name)
+        if rule is not None and rule.sql is None and rule.as_ is None:
+            yield name
 
 
 def _derived(

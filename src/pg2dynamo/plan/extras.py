@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pg2dynamo.errors import PlanError, SourceChanged
-from pg2dynamo.mapping.table import Attribute, TableName, quote_identifier
+from pg2dynamo.mapping.joins import equal
+from pg2dynamo.mapping.table import Attribute, Link, LookedUp, TableName, quote_identifier
 from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.plan.attributes import BOOLEAN, NUMBER, TEXT, WHOLE, Policy, under
 from pg2dynamo.plan.identity import unique_keys
@@ -40,20 +41,26 @@ def lookup_attributes(
         other = catalog.get(lookup.source)
         if other is None:
             raise SourceChanged(f"{label}: the source has no table {lookup.source}.", remedy="Correct `lookups`.")
-        _require_one_row(label, lookup, table, other)
+        looked_up = LookedUp(other.name, tuple(_links(label, lookup, table, other)))
+        _require_one_row(label, lookup, other)
         for name, column in lookup.attributes.items():
             found = other.column(column)
             if found is None:
                 raise PlanError(f"{label}: `lookups` names {column}, which {other.name} does not have.")
-            sql = _lookup_sql(lookup, table, other, column, f"pg2dynamo lookup {number}")
-            yield under(Attribute(name, sql, found.type, None), plan.attributes.get(name), policy)
+            sql = _lookup_sql(looked_up, table, other, column, f"pg2dynamo lookup {number}")
+            yield under(Attribute(name, sql, found.type, None, lookup=looked_up), plan.attributes.get(name), policy)
 
 
-def _require_one_row(label: str, lookup: Lookup, table: SourceTable, other: SourceTable) -> None:
+def _links(label: str, lookup: Lookup, table: SourceTable, other: SourceTable) -> Iterator[Link]:
     for theirs, ours in lookup.on.items():
-        if other.column(theirs) is None or table.column(ours) is None:
-            where, name = (other.name, theirs) if other.column(theirs) is None else (table.name, ours)
+        found = other.column(theirs)
+        if found is None or table.column(ours) is None:
+            where, name = (other.name, theirs) if found is None else (table.name, ours)
             raise PlanError(f"{label}: `on` of a lookup names {name}, which {where} does not have.")
+        yield Link(theirs, ours, found.type)
+
+
+def _require_one_row(label: str, lookup: Lookup, other: SourceTable) -> None:
     if not any(set(key) <= set(lookup.on) for key in unique_keys(other)):
         raise PlanError(
             f"{label}: several rows of {other.name} could belong to one row, by {', '.join(lookup.on)}.",
@@ -61,11 +68,9 @@ def _require_one_row(label: str, lookup: Lookup, table: SourceTable, other: Sour
         )
 
 
-def _lookup_sql(lookup: Lookup, table: SourceTable, other: SourceTable, column: str, alias: str) -> str:
+def _lookup_sql(lookup: LookedUp, table: SourceTable, other: SourceTable, column: str, alias: str) -> str:
     there, here = quote_identifier(alias), quote_identifier(table.name.name)
-    on = " AND ".join(
-        f"{there}.{quote_identifier(theirs)} = {here}.{quote_identifier(ours)}" for theirs, ours in lookup.on.items()
-    )
+    on = " AND ".join(equal(link, there, f"{here}.{quote_identifier(link.ours)}") for link in lookup.on)
     only = "ONLY " if other.kind == "table" else ""
     return f"(SELECT {there}.{quote_identifier(column)} FROM {only}{other.name.quoted} AS {there} WHERE {on})"  # noqa: S608
 
