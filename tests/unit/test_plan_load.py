@@ -36,7 +36,7 @@ def test_variables_have_defaults(environ: dict[str, str], expected: str) -> None
 
 
 def test_a_variable_that_is_not_set_is_named_with_its_line() -> None:
-    with pytest.raises(PlanError, match="plan:4: the environment variable PREFIX is not set"):
+    with pytest.raises(PlanError, match=r"plan:4: tables\.0\.to: the environment variable PREFIX is not set"):
         parse_plan(PLAN.replace(":-app", ""), {})
 
 
@@ -47,9 +47,9 @@ def test_a_variable_that_is_not_set_is_named_with_its_line() -> None:
         (PLAN + "    indexes:\n      - {nam: i, hash: a}\n", r"plan:7: unknown key .*\.nam; did you mean name"),
         (PLAN + "    attributes: {e: {sqk: x}}\n", r"unknown key .*\.sqk; did you mean sql"),
         ("nmae: x\n", "plan:1: unknown key nmae; did you mean name"),
-        (PLAN.replace("    key: {hash: id}\n", ""), r"plan:3: tables\.0\.key: Field required"),
+        (PLAN.replace("    key: {hash: id}\n", ""), r"plan:3: tables\.0\.key: it is required, and not there"),
         (PLAN.replace("hash: id", "hash: [id]"), r"plan:5: tables\.0\.key\.hash"),
-        (PLAN + "name: y\n", "plan:6: the key name stands twice"),
+        (PLAN + "name: y\n", "plan:6: name: the key stands twice"),
         ("name: [", "plan:.*: not YAML"),
         ("- name", "a plan is a mapping"),
         ("", "a plan is a mapping"),

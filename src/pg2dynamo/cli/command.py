@@ -16,7 +16,7 @@ from rich.table import Table
 from pg2dynamo.cli.progress import progress_for
 from pg2dynamo.errors import Pg2DynamoError, PlanError
 from pg2dynamo.migration.progress import Progress
-from pg2dynamo.plan.load import load_plan
+from pg2dynamo.plan.load import load_plan_file
 from pg2dynamo.plan.model import Plan
 
 DONE, FAILED, USAGE, DIFFERENT = 0, 1, 2, 3
@@ -63,7 +63,9 @@ def run(
 
     def work() -> int:
         with progress_for(sys.stderr) as progress:
-            report = call(load_plan(plan, os.environ), progress)
+            file = load_plan_file(plan, os.environ)
+            with file.located():
+                report = call(file.plan, progress)
         if as_json:
             print_json(report.as_json())
         else:

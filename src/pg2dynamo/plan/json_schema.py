@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pg2dynamo.plan.model import Plan
@@ -29,6 +30,7 @@ def editor_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": "A plan of pg2dynamo", **_open_to_variables(model_schema())}
 
 
+@cache
 def model_schema() -> dict[str, Any]:
     """Return the JSON Schema of the model itself, without titles and defaults that are null."""
     schema: dict[str, Any] = _tidied(Plan.model_json_schema(by_alias=True))

@@ -5,22 +5,69 @@ The only input here is the text and the environment that the caller passes.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from pg2dynamo.errors import PlanError
+from pg2dynamo.errors import PlanError, SourceChanged, SourceUnsupported
+from pg2dynamo.plan.compile import label_of
+from pg2dynamo.plan.document import Document, Place, read_document
+from pg2dynamo.plan.explain import explain
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.secret import Secret
 
-Path_ = tuple[str | int, ...]
+_OF_AN_ENTRY = (PlanError, SourceChanged, SourceUnsupported)
+"""What compiling an entry raises when it does not fit the source."""
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """A plan, and where in the file each of its entries stands."""
+
+    plan: Plan
+    where: str
+    document: Document
+
+    @contextmanager
+    def located(self) -> Iterator[None]:
+        """Raise errors that begin with an entry of the plan with file and line before them."""
+        try:
+            yield
+        except _OF_AN_ENTRY as error:
+            place = self._place(error.message)
+            if place is None:
+                raise
+            line = self.document.line(place)
+            raise type(error)(f"{self.where}:{line}: {error.message}", remedy=error.remedy) from error.__cause__
+
+    def _place(self, message: str) -> Place | None:
+        """Return where the entry stands that a message begins with, at the key that it names first if it names one."""
+        found = [
+            (len(label), n)
+            for n, table in enumerate(self.plan.tables)
+            for label in (label_of(table), table.name, str(table.source))
+            if re.match(rf"(?:The source has no table )?{re.escape(label)}(?:[: ]|\.$)", message)
+        ]
+        if not found:
+            return None
+        longest = max(length for length, _ in found)
+        entry: Place = ("tables", next(n for length, n in found if length == longest))
+        return next((at for at in _places_named(message, entry) if at in self.document.lines), entry)
+
+
+def _places_named(message: str, entry: Place) -> Iterator[Place]:
+    """Yield where the keys and attributes may stand that a message names, the nearest to them first."""
+    keys = re.findall(r"`(\w+)`", message)
+    embed = re.search(r": embed (\S+?):? ", message)
+    around = (*entry, *(part for name in embed.group(1).split(".") for part in ("embed", name))) if embed else entry
+    for key in keys:
+        yield (*around, key)
+    yield around
 
 
 def load_plan(path: Path, environ: Mapping[str, str]) -> Plan:
@@ -29,31 +76,42 @@ def load_plan(path: Path, environ: Mapping[str, str]) -> Plan:
     `${NAME}` and `${NAME:-default}` in any text are replaced from `environ`. Raises PlanError naming file,
     line, key, and the nearest right key when one is misspelt.
     """
+    return load_plan_file(path, environ).plan
+
+
+def load_plan_file(path: Path, environ: Mapping[str, str]) -> PlanFile:
+    """Read and check as `load_plan`; what is returned knows where the entries stand."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise PlanError(f"The plan {path} cannot be read: {error.strerror}.", remedy="Give one with --plan.") from error
-    return parse_plan(text, environ, where=str(path))
+    except UnicodeDecodeError:
+        raise PlanError(f"The plan {path} is not UTF-8.", remedy="Save it as UTF-8.") from None
+    return parse_plan_file(text, environ, str(path))
 
 
 def parse_plan(text: str, environ: Mapping[str, str], where: str = "plan") -> Plan:
     """Check the text of a plan; see `load_plan`."""
+    return parse_plan_file(text, environ, where).plan
+
+
+def read_values(text: str) -> dict[str, Any]:
+    """Return a plan's text as plain values, unchecked and with its variables as they stand."""
+    return read_document(text, None, "plan").values
+
+
+def parse_plan_file(text: str, environ: Mapping[str, str], where: str) -> PlanFile:
+    """Check the text of a plan; see `load_plan_file`."""
+    document = read_document(text, environ, where)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or type(error).__name__
-        raise PlanError(f"{where}{line}: not YAML: {problem}.") from None
-    if not isinstance(root, yaml.MappingNode):
-        raise PlanError(f"{where}: a plan is a mapping that begins with name: and tables:.")
-    lines: dict[Path_, int] = {(): 1}
-    data = _build(root, (), lines, environ, where)
-    try:
-        return Plan.model_validate(data)
-    except ValidationError as error:
+        plan = Plan.model_validate(document.values)
+        error = None
+    except ValidationError as caught:
+        error = caught
+    if error is not None or document.faults:
         # pydantic's own text repeats the input, which may be the password that the plan must not hold.
-        raise PlanError("\n".join(_describe(error, lines, where))) from None
+        raise PlanError("\n".join(explain(document, error, where))) from None
+    return PlanFile(plan, where, document)
 
 
 def resolve(reference: str, environ: Mapping[str, str]) -> Secret[str] | None:
@@ -70,72 +128,3 @@ def resolve(reference: str, environ: Mapping[str, str]) -> Secret[str] | None:
     if scheme:
         return None
     raise PlanError(f"The environment variable {name} is not set, and the plan refers to it.", remedy=f"Set {name}.")
-
-
-def _build(node: yaml.Node, path: Path_, lines: dict[Path_, int], environ: Mapping[str, str], where: str) -> Any:
-    lines[path] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        return _build_mapping(node, path, lines, environ, where)
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(item, (*path, i), lines, environ, where) for i, item in enumerate(node.value)]
-    value = yaml.SafeLoader("").construct_object(node)
-    return _interpolate(value, environ, f"{where}:{lines[path]}") if isinstance(value, str) else value
-
-
-def _build_mapping(
-    node: yaml.MappingNode, path: Path_, lines: dict[Path_, int], environ: Mapping[str, str], where: str
-) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key = str(key_node.value)
-        line = key_node.start_mark.line + 1
-        if key in result:
-            raise PlanError(f"{where}:{line}: the key {key} stands twice.")
-        result[key] = _build(value_node, (*path, key), lines, environ, where)
-        lines[(*path, key)] = line
-    return result
-
-
-def _interpolate(text: str, environ: Mapping[str, str], where: str) -> str:
-    def value(match: re.Match[str]) -> str:
-        name, default = match.groups()
-        found = environ.get(name) or default
-        if found is None:
-            raise PlanError(f"{where}: the environment variable {name} is not set.", remedy=f"Set {name}.")
-        return found
-
-    return _VARIABLE.sub(value, text)
-
-
-def _describe(error: ValidationError, lines: Mapping[Path_, int], where: str) -> Iterator[str]:
-    for problem in error.errors(include_input=False, include_url=False):
-        location = tuple(problem["loc"])
-        line = next(lines[location[:n]] for n in range(len(location), -1, -1) if location[:n] in lines)
-        name = ".".join(str(part) for part in location)
-        if problem["type"] == "extra_forbidden":
-            yield f"{where}:{line}: unknown key {name}{_suggestion(location)}."
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            yield f"{where}:{line}: {name + ': ' if name else ''}{message}."
-
-
-def _suggestion(location: Path_) -> str:
-    known = _known_keys(Plan, location[:-1])
-    near = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f"; did you mean {near[0]}" if near else f"; known here: {', '.join(known)}"
-
-
-def _known_keys(model: type[BaseModel], path: Path_) -> list[str]:
-    for part in path:
-        if isinstance(part, int):
-            continue
-        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
-        inner = _model_in(field.annotation) if field else None
-        model = inner or model
-    return [f.alias or n for n, f in model.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for arg in get_args(annotation) if (found := _model_in(arg))), None)

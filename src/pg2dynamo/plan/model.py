@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from pg2dynamo.mapping.table import TableName
-from pg2dynamo.plan.table import Frozen, Nulls, TablePlan, Unfit, null_is_a_word, parse_table_name, repeated_in
+from pg2dynamo.plan.table import Frozen, Nulls, TablePlan, Unfit, null_is_a_word, parse_table_name
 
 RESERVED_SCHEMAS = ("pg_catalog", "information_schema")
 
@@ -158,22 +159,35 @@ class Plan(Frozen):
     @model_validator(mode="after")
     def _nothing_twice(self) -> Plan:
         _refuse_entries_without_name(self.tables)
-        secrets = [str(s.source) for s in self.secrets]
-        _refuse_repeats("from", [*secrets, *{str(t.source) for t in self.tables}])
-        _refuse_repeats("name", [t.name for t in self.tables] + secrets)
-        if self.target.control_table in [t.to for t in self.tables]:
-            raise ValueError(f"{self.target.control_table} is the control table: it cannot hold items too")
+        tables = {str(table.source) for table in self.tables}
+        secrets = [str(secret.source) for secret in self.secrets]
+        for n, source in enumerate(secrets):
+            if source in tables or source in secrets[:n]:
+                raise _at(("secrets", n, "from"), f"from: {source} stands more than once")
+        names = set(secrets)
+        for n, table in enumerate(self.tables):
+            if table.name in names:
+                raise _at(("tables", n, "name"), f"name: {table.name} stands more than once")
+            names.add(table.name)
+            if table.to == self.target.control_table:
+                raise _at(("tables", n, "to"), f"{table.to} is the control table: it cannot hold items too")
         return self
+
+
+def _at(place: tuple[str | int, ...], words: str) -> PydanticCustomError:
+    """Return an error of the whole plan that knows where it was made."""
+    return PydanticCustomError("plan", "{words}", {"words": words, "place": place})
 
 
 def _refuse_entries_without_name(tables: Iterable[TablePlan]) -> None:
     """Refuse a second entry of one source that has no name, and say which to add."""
     unnamed = set[str]()
-    for table in tables:
+    for n, table in enumerate(tables):
         if not table.named and table.name in unnamed:
-            raise ValueError(
+            raise _at(
+                ("tables", n, "from"),
                 f"from: {table.name} stands more than once: give its further entries names of their own, "
-                f"e.g. name: {_suggested_name(table)}"
+                f"e.g. name: {_suggested_name(table)}",
             )
         if not table.named:
             unnamed.add(table.name)
@@ -183,8 +197,3 @@ def _suggested_name(table: TablePlan) -> str:
     """Return a name that says how the entry is looked up, in the characters of a name."""
     parts = (table.source.name, "by", table.key.hash, table.key.range or "")
     return re.sub(r"[^A-Za-z0-9_.]+", "-", "-".join(parts)).strip("-_.")[:64] or "further"
-
-
-def _refuse_repeats(key: str, names: list[str]) -> None:
-    if repeated := repeated_in(names):
-        raise ValueError(f"{key}: {', '.join(repeated)} stands more than once")
