@@ -73,4 +73,4 @@ def _entries(columns: list[tuple[str, Convert]], row: Elements | str | None) -> 
         try:
             yield name, convert(cell)
         except Unfit as fault:
-            raise Unfit(f"{name}: {fault.reason}") from None
+            raise type(fault)(f"{name}: {fault.reason}") from None
