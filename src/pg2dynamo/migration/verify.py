@@ -18,6 +18,7 @@ from pg2dynamo.dynamodb.journal import Journal
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.tables import describe_table
 from pg2dynamo.errors import PlanError, TargetMissing
+from pg2dynamo.mapping.digest import Buckets
 from pg2dynamo.migration.progress import Progress, Silent
 from pg2dynamo.migration.report_file import ReportFile, default_report
 from pg2dynamo.migration.run import recorded_run
@@ -26,6 +27,7 @@ from pg2dynamo.migration.target import target_settings
 from pg2dynamo.migration.verify_report import Comparison, VerifyReport
 from pg2dynamo.migration.verify_secrets import verify_secrets
 from pg2dynamo.migration.verify_segment import VerifyJob, close_sessions
+from pg2dynamo.migration.verify_shared import scanned_together, sum_items
 from pg2dynamo.migration.verify_table import RowSide, TableVerification, source_side
 from pg2dynamo.migration.workers import Workers
 from pg2dynamo.plan.model import Plan
@@ -132,19 +134,32 @@ class _Work:
 
     def verify_tables(self, comparisons: dict[str, Comparison]) -> None:
         """Compare every table; add what was found to `comparisons`."""
-        copied = self.journal.tables() if self.journal.exists() else {}
+        sides = {job.mapping.name: (job, rows) for job, rows in self._sides()}
+        # In the plan's order, whatever the order of comparing.
+        comparisons |= {name: Comparison() for name in sides}
         with self._workers() as workers:
-            for job, rows in self._sides():
-                name = job.mapping.name
-                expected = copied[name].rows if name in copied else None
-                table = TableVerification(
-                    job, rows, workers, self.progress, expected_rows=expected, check=self.owner.check
-                )
-                for difference in table.differences():
-                    self.file.add(difference)
-                table.comparison.quarantined = self._quarantined(name)
-                table.comparison.skipped = self._unread(job, table.comparison.compared)
-                comparisons[name] = table.comparison
+            for group in scanned_together(job for job, _ in sides.values()):
+                parts = max(len(sides[job.mapping.name][1].parts) for job in group)
+                items = sum_items(group, max(1, parts), workers, self.owner.check) if len(group) > 1 else {}
+                for job in group:
+                    name = job.mapping.name
+                    comparisons[name] = self._verify_table(*sides[name], workers, items.get(name))
+
+    def _verify_table(self, job: VerifyJob, rows: RowSide, workers: Workers, items: Buckets | None) -> Comparison:
+        name = job.mapping.name
+        table = TableVerification(
+            job, rows, workers, self.progress, expected_rows=self._copied(name), check=self.owner.check, items=items
+        )
+        for difference in table.differences():
+            self.file.add(difference)
+        table.comparison.quarantined = self._quarantined(name)
+        table.comparison.skipped = self._unread(job, table.comparison.compared)
+        return table.comparison
+
+    def _copied(self, name: str) -> int | None:
+        """Return how many rows the last copy of the entry read, None when there was none."""
+        record = self.journal.tables().get(name) if self.journal.exists() else None
+        return record.rows if record else None
 
     def _unread(self, job: VerifyJob, compared: int) -> int:
         """Return how many rows a plain count sees more, or fewer, than were read by segments, as the copy reads."""

@@ -5,7 +5,7 @@ The rows may be the source's or those of an export: a `RowSide` says how to read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +51,8 @@ class TableVerification:
 
     `job` tells where the items are and how they are decoded, `expected_rows` about how many rows there are.
     `check` is called between parts and raises when the comparison must end, e.g. because the snapshot is lost.
-    The spill goes to `directory`, by default where temporary files go.
+    The spill goes to `directory`, by default where temporary files go. `items` are the sums of the items where
+    these have been read already, with those of other entries.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class TableVerification:
         expected_rows: int | None = None,
         check: Callable[[], None] = lambda: None,
         directory: Path | None = None,
+        items: Buckets | None = None,
     ) -> None:
         total = min(max(1, len(rows.parts)), MOST_SCAN_PARTS)
         self._items = [ItemPart(job, number, total) for number in range(total)]
@@ -71,6 +73,7 @@ class TableVerification:
         self._workers, self._progress = workers, progress
         self._expected_rows, self._check, self._directory = expected_rows, check, directory
         self._table = job.mapping.name
+        self._known_items = items
         self.comparison = Comparison()
 
     def differences(self) -> Iterator[Difference]:
@@ -91,9 +94,15 @@ class TableVerification:
                     self._check()
                     yield side[number]
 
+    def _checked(self, parts: Iterable[Part]) -> Iterator[Part]:
+        for part in parts:
+            self._check()
+            yield part
+
     def _unequal_buckets(self) -> frozenset[int]:
-        sums: dict[Side, Buckets] = {"rows": Buckets(), "items": Buckets()}
-        for part, result in self._workers.run(sum_part, self._parts(), self._advance):
+        sums: dict[Side, Buckets] = {"rows": Buckets(), "items": self._known_items or Buckets()}
+        parts = self._parts() if self._known_items is None else self._checked(self._rows.parts)
+        for part, result in self._workers.run(sum_part, parts, self._advance):
             sums[part.side].merge(Buckets.from_bytes(result.buckets))
         self._check()
         self.comparison.compared = sums["rows"].rows
