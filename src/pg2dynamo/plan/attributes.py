@@ -127,7 +127,7 @@ def computed_attributes(
 
 def as_text(column_type: ColumnType) -> ColumnType:
     """Return the type whose values are written as the text of PostgreSQL's output function."""
-    return ColumnType(Kind.OUTPUT, column_type.name, column_type.oid)
+    return ColumnType(Kind.OUTPUT, column_type.name, column_type.oid, equals=column_type.equals)
 
 
 def under(attribute: Attribute, rule: AttributeRule | None, policy: Policy) -> Attribute:

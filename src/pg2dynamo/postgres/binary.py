@@ -20,6 +20,7 @@ from pg2dynamo.mapping.values import Value
 from pg2dynamo.postgres.binary_values import reads_output
 from pg2dynamo.postgres.connect import translated
 from pg2dynamo.postgres.embedded_rows import as_records, attribute_reader
+from pg2dynamo.postgres.literals import compared
 from pg2dynamo.postgres.oversized import Guarded, may_be_oversized
 from pg2dynamo.postgres.segments import Segment
 from pg2dynamo.postgres.selection import (
@@ -97,7 +98,7 @@ def select_rows_by_key(
 def _read_keys(conn: psycopg.Connection, mapping: TableMapping, tuples: list[list[str]]) -> Iterator[list[SourceRow]]:
     if not tuples:
         return
-    where = among([a.sql for a in lookup_attributes(mapping)], tuples)
+    where = among([compared(a.sql, a.type) for a in lookup_attributes(mapping)], tuples)
     rows = f"FROM {whole_table(conn, mapping)} WHERE {where}"
     try:
         with savepoint(conn):

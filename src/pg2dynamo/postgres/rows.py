@@ -16,7 +16,7 @@ from pg2dynamo.mapping.types import Kind
 from pg2dynamo.mapping.values import Value
 from pg2dynamo.postgres.connect import translated
 from pg2dynamo.postgres.lines import Lines, OnUnreadable
-from pg2dynamo.postgres.literals import quote_literal, typed_literal
+from pg2dynamo.postgres.literals import Compared, compared, quote_literal, typed_literal
 from pg2dynamo.postgres.oversized import may_be_oversized
 from pg2dynamo.postgres.segments import Segment
 from pg2dynamo.postgres.selection import (
@@ -84,7 +84,7 @@ def copy_rows_by_key(
 
     `on_unreadable` as for `copy_rows`; when it gets a row, others may come twice.
     """
-    columns = [quote_identifier(k.column) for k in mapping.source_key]
+    columns = [compared(quote_identifier(k.column), k.type) for k in mapping.source_key]
     tuples = [_source_literals(mapping, key) for key in keys]
     yield from _copy_by_key(conn, mapping, columns, [t for t in tuples if t], on_unreadable)
 
@@ -100,7 +100,7 @@ def copy_rows_by_item_key(
     Every key must be one that `keys_present` found. A row may come that has a key only equal by the column's own
     comparison (citext, char(n)). `on_unreadable` as for `copy_rows_by_key`.
     """
-    expressions = [attribute.sql for attribute in lookup_attributes(mapping)]
+    expressions = [compared(attribute.sql, attribute.type) for attribute in lookup_attributes(mapping)]
     known = [literals for key in keys if (literals := key_literals(mapping, key))]
     tuples = [[literal for _, literal in literals] for literals in known]
     yield from _copy_by_key(conn, mapping, expressions, tuples, on_unreadable)
@@ -109,7 +109,7 @@ def copy_rows_by_item_key(
 def _copy_by_key(
     conn: psycopg.Connection,
     mapping: TableMapping,
-    expressions: Sequence[str],
+    expressions: Sequence[Compared],
     tuples: Sequence[list[str]],
     on_unreadable: OnUnreadable | None,
 ) -> Iterator[list[bytes]]:
@@ -170,7 +170,7 @@ def _is_key(mapping: TableMapping, literals: list[tuple[str, str]]) -> str:
     """Return the SQL that is true for the row whose item has exactly this key, and not merely one that sorts equal."""
     conditions = []
     for attribute, (text, literal) in zip(lookup_attributes(mapping), literals, strict=True):
-        conditions.append(f"{attribute.sql} = {literal}")
+        conditions.append(compared(attribute.sql, attribute.type).equal_to(literal))
         shown = f"format('%s', {attribute.sql})"
         if attribute.type.kind in (Kind.TEXT, Kind.UUID, Kind.OUTPUT):
             conditions.append(f'{shown} COLLATE "C" = {quote_literal(text)}')

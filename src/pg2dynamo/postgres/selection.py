@@ -14,7 +14,7 @@ from pg2dynamo.mapping.keys import lookup_attributes, lookup_values
 from pg2dynamo.mapping.table import TableMapping, quote_identifier
 from pg2dynamo.mapping.values import Value
 from pg2dynamo.postgres.connect import translated
-from pg2dynamo.postgres.literals import typed_literal, value_text
+from pg2dynamo.postgres.literals import Compared, typed_literal, value_text
 from pg2dynamo.postgres.segments import Segment
 
 KEYS_PER_STATEMENT = 500
@@ -56,12 +56,17 @@ def key_literals(mapping: TableMapping, key: Mapping[str, Value]) -> list[tuple[
     return result
 
 
-def among(expressions: Sequence[str], tuples: Sequence[Sequence[str]]) -> str:
+def among(expressions: Sequence[Compared], tuples: Sequence[Sequence[str]]) -> str:
     """Return the SQL that is true when the expressions are one of the tuples of literals."""
     if not tuples:
         return "false"
     values = ", ".join(f"({', '.join(literals)})" for literals in tuples)
-    return f"({', '.join(expressions)}) IN (VALUES {values})"
+    if all(expression.equals == "=" for expression in expressions):
+        return f"({', '.join(expression.sql for expression in expressions)}) IN (VALUES {values})"
+    # IN looks its operator up by the search path; the names are none that a column or a table is likely to have.
+    names = [quote_identifier(f"pg2dynamo key {n}") for n in range(len(expressions))]
+    equal = " AND ".join(e.equal_to(name) for e, name in zip(expressions, names, strict=True))
+    return f'EXISTS (SELECT FROM (VALUES {values}) AS "pg2dynamo keys" ({", ".join(names)}) WHERE {equal})'
 
 
 def segment_rows(
