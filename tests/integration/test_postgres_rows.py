@@ -9,7 +9,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from pg2dynamo.errors import SourceChanged, SourceDenied, SourceError, SourceUnreachable, SourceUnsupported
+from pg2dynamo.errors import SourceChanged, SourceDenied, SourceError, SourceUnreachable
 from pg2dynamo.mapping.table import TableName
 from pg2dynamo.mapping.values import Endless, Value
 from pg2dynamo.postgres.rows import copy_rows, copy_rows_by_key, count_rows, keys_present
@@ -103,7 +103,7 @@ def test_rows_of_tables_that_inherit_are_not_read_with_their_parent(database: Da
         assert count_visible(conn, mapping) == 3
 
 
-def test_a_foreign_partition_is_refused(database: Database) -> None:
+def test_a_foreign_partition_is_one_segment(database: Database) -> None:
     run(
         database,
         "CREATE FOREIGN DATA WRAPPER nothing",
@@ -111,8 +111,8 @@ def test_a_foreign_partition_is_refused(database: Database) -> None:
         "CREATE TABLE public.t (id int) PARTITION BY RANGE (id)",
         "CREATE FOREIGN TABLE public.t1 PARTITION OF public.t DEFAULT SERVER nowhere",
     )
-    with session(database) as conn, pytest.raises(SourceUnsupported, match=r"public\.t1"):
-        plan_segments(conn, T)
+    with session(database) as conn:
+        assert [(str(s.leaf), s.whole) for s in plan_segments(conn, T)] == [("public.t1", True)]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ from pg2dynamo.migration.source import compile_plan, open_source, source_dsn, so
 from pg2dynamo.migration.target import open_journal, require_empty, target_settings
 from pg2dynamo.migration.workers import Workers
 from pg2dynamo.plan.model import Plan
+from pg2dynamo.postgres.identity import require_identities
 from pg2dynamo.postgres.segments import BLOCKS_PER_SEGMENT, plan_segments
 from pg2dynamo.postgres.selection import estimated_rows
 from pg2dynamo.postgres.snapshot import SnapshotOwner, adopt_snapshot, hold_snapshot
@@ -130,6 +131,7 @@ def _open_tables(
     known = journal.tables()
     with open_source(plan, environ) as connection, adopt_snapshot(connection, owner.position.name):
         mappings = compile_plan(connection, plan)
+        require_identities(connection, mappings)
         targets = {mapping.target: _require_target(journal, mapping) for mapping in mappings}
         runs = []
         for mapping in mappings:

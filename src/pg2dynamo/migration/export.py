@@ -38,6 +38,7 @@ from pg2dynamo.migration.workers import Report, Workers
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.postgres.binary import select_rows
 from pg2dynamo.postgres.catalog import read_tables
+from pg2dynamo.postgres.identity import require_identities
 from pg2dynamo.postgres.lines import UnreadableRow
 from pg2dynamo.postgres.rows import copy_rows
 from pg2dynamo.postgres.segments import Segment, plan_segments
@@ -239,6 +240,7 @@ def _export_tables(
     name = owner.position.name
     with open_source(plan, environ) as connection, adopt_snapshot(connection, name):
         mappings = compile_plan(connection, plan)
+        require_identities(connection, mappings)
         segments = {source: plan_segments(connection, source) for source in {m.source for m in mappings}}
 
     def tasks() -> Iterator[ExportTask]:

@@ -49,14 +49,17 @@ def decide_segments(
 ) -> tuple[list[SegmentDecision], bool]:
     """Match the segments with their records; return them, and whether rows may have vanished meanwhile.
 
-    A rewritten table (another filenode, another segment size) is copied whole again; segments that are
-    journaled but no longer there (truncated, detached) may have left items behind.
+    A rewritten table (another filenode, another segment size) is copied whole again, and a view or foreign table
+    always; segments that are journaled but no longer there (truncated, detached) may have left items behind.
     """
     known = {(r.leaf, r.number): r for r in records}
     decisions = []
     rewritten = False
     for segment in segments:
         record = known.pop((str(segment.leaf), segment.number), None)
+        if segment.whole and record is not None:
+            # Nothing tells which of its rows are new, or that one is gone.
+            rewritten, record = True, None
         if record is not None and (record.filenode, record.blocks) != (segment.filenode, segment.blocks):
             rewritten, record = True, None
         decisions.append(SegmentDecision(segment, record))

@@ -19,7 +19,7 @@ from pg2dynamo.postgres.catalog import describe, read_tables
 from pg2dynamo.postgres.connect import connect
 from pg2dynamo.secret import Secret
 
-COPIED_KINDS = ("table", "partitioned")
+COPIED_KINDS = ("table", "partitioned", "view", "materialized view", "foreign")
 
 
 def source_dsn(plan: Plan, environ: Mapping[str, str]) -> Secret[str]:

@@ -22,7 +22,11 @@ class SourceColumn:
 
 @dataclass(frozen=True, slots=True)
 class SourceIndex:
-    """An index; `columns` holds None for an expression. `predicate` is set for a partial index."""
+    """An index; `columns` holds None for an expression. `predicate` is set for a partial index.
+
+    `deferrable`: its constraint is looked at when a transaction ends, so that ON CONFLICT cannot use it. The index
+    that only the leaves of a partitioned table have, each its own, has no method that the whole could be read by.
+    """
 
     name: str
     columns: tuple[str | None, ...]
@@ -31,6 +35,7 @@ class SourceIndex:
     method: str = "btree"
     predicate: str | None = None
     nulls_not_distinct: bool = False
+    deferrable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Reads only; every name it puts into SQL is quoted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ from pg2dynamo.mapping.table import TableName, quote_identifier
 from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.plan.schema import ForeignKey, SourceColumn, SourceIndex, SourceTable
 from pg2dynamo.postgres.connect import translate, translated
+from pg2dynamo.postgres.leaf_indexes import NOT_NULL, leaf_uniqueness
 
 _KINDS_OF_TABLE = {"r": "table", "p": "partitioned", "f": "foreign", "v": "view", "m": "materialized view"}
 
@@ -77,12 +79,12 @@ _ALL_TABLES = """
 
 _NAMED_TABLES = "   AND (n.nspname, c.relname) IN (SELECT * FROM unnest(%(schemas)s::text[], %(names)s::text[]))\n"
 
-_COLUMNS = """
-SELECT attrelid, attname, atttypid, atttypmod, attnotnull, attgenerated <> '', col_description(attrelid, attnum)
-  FROM pg_attribute
+_COLUMNS = f"""
+SELECT attrelid, attname, atttypid, atttypmod, {NOT_NULL}, attgenerated <> '', col_description(attrelid, attnum)
+  FROM pg_attribute AS a
  WHERE attrelid = ANY(%s::oid[]) AND attnum > 0 AND NOT attisdropped
  ORDER BY attrelid, attnum
-"""
+"""  # noqa: S608
 
 _INDEXES = """
 SELECT i.indrelid, c.relname, am.amname, i.indisunique, i.indisprimary,
@@ -90,9 +92,9 @@ SELECT i.indrelid, c.relname, am.amname, i.indisunique, i.indisprimary,
        (SELECT array_agg(a.attname ORDER BY k.n)
           FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n)
           LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum AND k.attnum <> 0
-         WHERE k.n <= i.indnkeyatts)
+         WHERE k.n <= i.indnkeyatts), NOT i.indimmediate
   FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam
- WHERE i.indrelid = ANY(%s::oid[]) AND i.indisvalid AND i.indisready
+ WHERE i.indrelid = ANY(%s::oid[]) AND i.indisvalid AND i.indisready AND i.indislive
  ORDER BY i.indrelid, i.indisprimary DESC, c.relname
 """
 
@@ -191,7 +193,16 @@ def read_tables(conn: psycopg.Connection, names: Sequence[TableName] | None = No
             _table(head, columns.get(head[0], []), indexes.get(head[0], []), foreign_keys.get(head[0], []), types)
             for head in found
         ]
-    return {table.name: table for table in tables}
+        leaves = leaf_uniqueness(conn, [table.oid for table in tables if _lacks_uniqueness(table)])
+    whole = (replace(t, indexes=(*t.indexes, leaves[t.oid])) if t.oid in leaves else t for t in tables)
+    return {table.name: table for table in whole}
+
+
+def _lacks_uniqueness(table: SourceTable) -> bool:
+    """Tell whether a partitioned table has no unique index of its own that tells all its rows apart."""
+    not_null = {column.name for column in table.columns if column.not_null}
+    serves = (i for i in table.indexes if i.unique and i.predicate is None and not_null.issuperset(i.columns))
+    return table.kind == "partitioned" and not any(serves)
 
 
 def _read_heads(conn: psycopg.Connection, names: Sequence[TableName] | None) -> list[tuple[Any, ...]]:
@@ -218,8 +229,8 @@ def _table(
 ) -> SourceTable:
     oid, schema, name, relkind, tuples, size, comment, row_security, inherited, leaf_tuples = head
     source_indexes = tuple(
-        SourceIndex(index, tuple(keys), unique, primary, method, predicate, nulls_not_distinct)
-        for index, method, unique, primary, predicate, nulls_not_distinct, keys in indexes
+        SourceIndex(index, tuple(keys), unique, primary, method, predicate, nulls_not_distinct, deferrable)
+        for index, method, unique, primary, predicate, nulls_not_distinct, keys, deferrable in indexes
     )
     primary_key = next((i.columns for i in source_indexes if i.primary), ())
     return SourceTable(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from pg2dynamo.errors import SourceChanged, SourceUnsupported
+from pg2dynamo.errors import SourceChanged
 from pg2dynamo.mapping.table import TableName
 from pg2dynamo.postgres.connect import translated
 
@@ -21,9 +21,8 @@ WITH RECURSIVE tree(oid) AS (
   SELECT i.inhrelid FROM tree t JOIN pg_class p ON p.oid = t.oid AND p.relkind = 'p'
     JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending
 )
-SELECT n.nspname, c.relname, c.relkind::text, pg_relation_filenode(c.oid)::bigint,
-       CASE WHEN c.relkind = 'r' THEN
-         pg_relation_size(c.oid, 'main') / current_setting('block_size')::bigint ELSE 0 END
+SELECT n.nspname, c.relname, c.relkind IN ('v', 'f'), coalesce(pg_relation_filenode(c.oid)::bigint, 0),
+       c.relfilenode::bigint, coalesce(pg_relation_size(c.oid, 'main'), 0) / current_setting('block_size')::bigint
   FROM tree t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind <> 'p' ORDER BY 1, 2
 """
@@ -56,13 +55,17 @@ class Segment:
         return f"{self.leaf} segment {self.number}"
 
 
+_AGAIN = "Run the command again."
+
+
 def plan_segments(
     conn: psycopg.Connection, table: TableName, blocks_per_segment: int = BLOCKS_PER_SEGMENT
 ) -> list[Segment]:
     """Return the segments that together hold every row of `table` that the transaction's snapshot sees.
 
-    A partitioned table has those of its leaves; an empty one has none. Call it with the snapshot adopted.
-    Raises SourceChanged when the table is gone, SourceUnsupported when a leaf is a foreign table.
+    A partitioned table has those of its leaves; an empty one has none; a view or foreign table is one. Call it with
+    the snapshot adopted. Raises SourceChanged when the table is gone, or is a materialized view refreshed since the
+    snapshot: no lock keeps it from that, and what it then holds no snapshot hides.
     """
     with translated(f"Planning the segments of {table}"):
         leaves = conn.execute(_LEAVES, [table.schema, table.name]).fetchall()
@@ -70,9 +73,12 @@ def plan_segments(
     if gone:
         raise SourceChanged(f"The source has no table {table}.")
     segments = []
-    for schema, name, relkind, filenode, blocks in leaves:
-        if relkind != "r" or filenode is None:
-            raise SourceUnsupported(f"{schema}.{name}, a part of {table}, is no ordinary table.")
-        count = -(-blocks // blocks_per_segment)
-        segments += [Segment(TableName(schema, name), n, blocks_per_segment, filenode) for n in range(count)]
+    for schema, name, whole, filenode, seen, blocks in leaves:
+        leaf = TableName(schema, name)
+        if whole:
+            segments.append(Segment(leaf, 0, 0, filenode))
+            continue
+        if filenode != seen:
+            raise SourceChanged(f"{leaf} was rewritten or refreshed since the snapshot.", remedy=_AGAIN)
+        segments += [Segment(leaf, n, blocks_per_segment, filenode) for n in range(-(-blocks // blocks_per_segment))]
     return segments

@@ -46,6 +46,17 @@ WITH RECURSIVE tree(oid) AS (
 )
 """
 
+# What LOCK TABLE takes by name. A materialized view or foreign table it does not.
+_LOCKABLE = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN unnest(%s::text[], %s::text[]) AS wanted(schema, name) ON n.nspname = schema AND c.relname = name
+ WHERE c.relkind NOT IN ('m', 'f')
+UNION
+SELECT schema, name FROM unnest(%s::text[], %s::text[]) AS wanted(schema, name)
+ WHERE NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                    WHERE n.nspname = schema AND c.relname = name)
+"""
+
 _UNLOCKED = """
 SELECT count(*) FROM tree
  WHERE NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'
@@ -117,13 +128,17 @@ def hold_snapshot(
 ) -> Iterator[SnapshotOwner]:
     """Lock the tables with their partitions in ACCESS SHARE mode, then take and export a snapshot; hold both.
 
-    Raises SourceBusy naming the process ids in the way when a lock is not had in time.
+    Views are locked with the tables that they read. Materialized views and foreign tables cannot be locked:
+    `plan_segments` and every read of them look whether the former were refreshed. Raises SourceBusy naming the
+    process ids in the way when a lock is not had in time.
     """
     conn = connect(dsn, application="pg2dynamo snapshot")
     try:
         with translated("Reading the server's identity"):
             system = conn.execute(_SYSTEM).fetchone()
-        position = _lock_and_export(conn, tables, lock_timeout_seconds, system or (0, 0))
+            arrays = _as_arrays(tables)
+            lockable = [TableName(*row) for row in conn.execute(_LOCKABLE, [*arrays, *arrays])]
+        position = _lock_and_export(conn, lockable, lock_timeout_seconds, system or (0, 0))
         yield SnapshotOwner(conn, position)
     finally:
         conn.close()
