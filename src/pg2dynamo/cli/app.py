@@ -12,6 +12,7 @@ from pg2dynamo.cli.estimate import estimate
 from pg2dynamo.cli.export import export
 from pg2dynamo.cli.import_ import import_
 from pg2dynamo.cli.init import init
+from pg2dynamo.cli.plan import plan
 from pg2dynamo.cli.prepare import prepare
 from pg2dynamo.cli.repair import repair
 from pg2dynamo.cli.status import status
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 app.command(epilog="Example: pg2dynamo init --dsn postgresql://reader@db.example/app > plan.yaml")(init)
 app.command(epilog="Example: pg2dynamo check --plan plan.yaml")(check)
+app.command(epilog="Example: pg2dynamo plan --plan plan.yaml --rows 1 --table public.accounts")(plan)
 app.command(epilog="Example: pg2dynamo estimate --plan plan.yaml --json")(estimate)
 app.command(epilog="Example: pg2dynamo prepare --plan plan.yaml --create-kms-key")(prepare)
 app.command(epilog="Example: pg2dynamo copy --plan plan.yaml")(copy)

@@ -235,11 +235,8 @@ def _words(key: TableShape | IndexShape) -> str:
     return key.hash if key.range is None else f"{key.hash}, {key.range}"
 
 
-def create_table(client: DynamoDBClient, name: str, shape: TableShape, *, protected: bool = False) -> bool:
-    """Begin to create a table; see `wait_until_active`. Return False when it is there already, in any state.
-
-    Raises the TargetError branch; a table that another creates at the same moment is no error.
-    """
+def create_request(name: str, shape: TableShape, *, protected: bool = False) -> dict[str, Any]:
+    """Return the arguments of CreateTable for a table of this shape."""
     request: dict[str, Any] = {
         "TableName": name,
         "KeySchema": _key_schema(shape),
@@ -250,9 +247,17 @@ def create_table(client: DynamoDBClient, name: str, shape: TableShape, *, protec
     for kind, local in (("GlobalSecondaryIndexes", False), ("LocalSecondaryIndexes", True)):
         if indexes := [_index_request(index) for index in shape.indexes if index.local == local]:
             request[kind] = indexes
+    return request
+
+
+def create_table(client: DynamoDBClient, name: str, shape: TableShape, *, protected: bool = False) -> bool:
+    """Begin to create a table; see `wait_until_active`. Return False when it is there already, in any state.
+
+    Raises the TargetError branch; a table that another creates at the same moment is no error.
+    """
     with aws_errors(f"create the table {name}", tell=True):
         try:
-            client.create_table(**request)
+            client.create_table(**create_request(name, shape, protected=protected))
         except ClientError as error:
             if error_code(error) == "ResourceInUseException":
                 return False

@@ -107,7 +107,8 @@ class _Reading:
     def _pairs(
         self, node: yaml.MappingNode, place: Place
     ) -> tuple[list[tuple[yaml.ScalarNode, yaml.Node]], list[yaml.MappingNode]]:
-        own, merged = [], []
+        own: list[tuple[yaml.ScalarNode, yaml.Node]] = []
+        merged: list[yaml.MappingNode] = []
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._refuse((*place, "?"), key_node, "a key is a word, and neither a list nor a mapping")

@@ -105,7 +105,7 @@ def _mistaken(value: Any, kind: str) -> str:
     if kind != "string_type":
         return ""
     for read_as, name in ((bool, "true or false"), ((int, float), "a number"), (date, "a date")):
-        if isinstance(value, read_as):  # type: ignore[arg-type]
+        if isinstance(value, read_as):
             return f", and YAML reads this as {name}: write it in quotes"
     return ""
 
