@@ -153,8 +153,8 @@ def test_joined_keys_of_hostile_values_never_meet_and_sort_as_the_rows_do(
             day = f"20{number % 90 + 10}-01-01"
             row = (one, other, numbers[number % 10], bytes([number % 3]), number % 2 == 0, day)
             connection.execute('INSERT INTO "Odd keys" VALUES (%s, %s, %s, %s, %s, %s)', row)
-        for number in numbers:
-            row = ("a", "same", number, draw.randbytes(2), draw.random() > 0.5, "infinity")
+        for value in numbers:
+            row = ("a", "same", value, draw.randbytes(2), draw.random() > 0.5, "infinity")
             connection.execute('INSERT INTO "Odd keys" VALUES (%s, %s, %s, %s, %s, %s)', row)
         ordered = connection.execute(
             'SELECT n::text AS shown FROM "Odd keys" WHERE "b c" = \'same\' ORDER BY n, raw, flag, day'
