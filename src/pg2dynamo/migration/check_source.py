@@ -11,9 +11,10 @@ from pg2dynamo.dynamodb.tables import shape_faults, table_shape
 from pg2dynamo.errors import Pg2DynamoError
 from pg2dynamo.mapping.table import TableMapping, TableName
 from pg2dynamo.migration.credentials import compile_credentials
-from pg2dynamo.migration.source import compile_one, default_policy, source_tables
+from pg2dynamo.migration.source import compile_one, default_policy, read_by, source_tables
 from pg2dynamo.plan.attributes import Policy
 from pg2dynamo.plan.check import CheckLine, Level, check_table, failed, ok, value_checks, warning
+from pg2dynamo.plan.check_embeds import check_embeds
 from pg2dynamo.plan.compile import Catalog
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.plan.schema import SourceTable
@@ -30,6 +31,7 @@ class SourceFindings:
     lines: list[CheckLine] = field(default_factory=list)
     mappings: list[TableMapping] = field(default_factory=list)
     readable: set[TableName] = field(default_factory=set)
+    unreadable: set[TableName] = field(default_factory=set)
 
 
 def check_source(conn: psycopg.Connection, plan: Plan) -> SourceFindings:
@@ -40,13 +42,17 @@ def check_source(conn: psycopg.Connection, plan: Plan) -> SourceFindings:
     for secret in plan.secrets:
         _note(findings, conn, secret.source, known.get(secret.source), ())
         _compile_secret(findings, plan, known, secret.source)
-    for source in dict.fromkeys(table_plan.source for table_plan in plan.tables):
+    sources = dict.fromkeys(table_plan.source for table_plan in plan.tables)
+    for other in dict.fromkeys(name for table_plan in plan.tables for name in read_by(table_plan)):
+        if other not in sources and other not in (secret.source for secret in plan.secrets):
+            _note(findings, conn, other, known.get(other), ())
+    for source in sources:
         entries = [table_plan for table_plan in plan.tables if table_plan.source == source]
         table = known.get(source)
         _note(findings, conn, source, table, check_table(entries, table) if table else [])
-        if table is not None:
-            for entry in entries:
-                _compile(findings, conn, entry, known, policy)
+        for entry in entries if table else []:
+            findings.lines += check_embeds(entry, known)
+            _compile(findings, conn, entry, known, policy)
     _share(findings)
     return findings
 
@@ -78,6 +84,7 @@ def _note(
     subject = f"table {name}"
     if table is None:
         findings.lines.append(failed(subject, "the source has no such table", "Correct `from` in the plan."))
+        findings.unreadable.add(name)
         return
     grants = missing_privileges(conn, name)
     lines = list(notes)
@@ -85,8 +92,8 @@ def _note(
         lines.append(failed(subject, "the role may not read it", f"{'; '.join(grants)}."))
     if table.row_security and not notes:
         lines.append(failed(subject, "row-level security would hide rows from this role", "Give it BYPASSRLS."))
-    if all(line.level is not Level.FAILED for line in lines):
-        findings.readable.add(name)
+    sound = all(line.level is not Level.FAILED for line in lines)
+    (findings.readable if sound else findings.unreadable).add(name)
     findings.lines += lines
 
 
@@ -107,7 +114,7 @@ def _compile(
     findings: SourceFindings, conn: psycopg.Connection, plan: TablePlan, known: Catalog, policy: Policy
 ) -> None:
     subject, table = f"table {plan.name}", known[plan.source]
-    if plan.source not in findings.readable and table.kind in ("table", "partitioned"):
+    if findings.unreadable.intersection(read_by(plan)) and table.kind in ("table", "partitioned"):
         return
     try:
         mapping = compile_one(conn, plan, known, policy)
