@@ -15,20 +15,30 @@ from pg2dynamo.migration.prepare import prepare as prepare_plan
 CreateKmsKeyOption = Annotated[
     bool, typer.Option("--create-kms-key", help="Create the plan's KMS key and alias when they are not there.")
 ]
+EnableTtlOption = Annotated[
+    bool,
+    typer.Option(
+        "--enable-ttl", help="Let DynamoDB delete items by the plan's ttl: for when the migration is done and verified."
+    ),
+]
 
 
 def prepare(
     plan: PlanOption = DEFAULT_PLAN,
     as_json: JsonOption = False,
     create_kms_key: CreateKmsKeyOption = False,
+    enable_ttl: EnableTtlOption = False,
 ) -> None:
     """Create the tables with their indexes, the control table and, if asked, the KMS key; again is a no-op.
 
     Tables are on demand, with point-in-time recovery and deletion protection where the endpoint has them. A
-    table that exists with another shape is an error that says the difference; nothing is created then.
+    table that exists with another shape is an error that says the difference; nothing is created then. Where the
+    plan has a ttl, DynamoDB deletes nothing by it before --enable-ttl is given.
     """
     run(
-        lambda loaded, progress: prepare_plan(loaded, os.environ, create_kms_key=create_kms_key, progress=progress),
+        lambda loaded, progress: prepare_plan(
+            loaded, os.environ, create_kms_key=create_kms_key, enable_ttl=enable_ttl, progress=progress
+        ),
         plan=plan,
         as_json=as_json,
         show=show_prepare,

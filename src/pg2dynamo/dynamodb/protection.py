@@ -23,7 +23,8 @@ PROTECTION = "deletion protection"
 BACKUPS_WAIT_SECONDS = 120.0
 """How long a new table may refuse backups: DynamoDB answers ContinuousBackupsUnavailable until it has set them up."""
 
-_UNKNOWN = frozenset({"UnknownOperationException", "InvalidAction", "NotImplemented", "UnsupportedOperation"})
+UNKNOWN_OPERATIONS = frozenset({"UnknownOperationException", "InvalidAction", "NotImplemented", "UnsupportedOperation"})
+"""The errors of an endpoint that lacks an operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def _recovery_enabled(client: DynamoDBClient, name: str) -> bool | None:
         try:
             answer = client.describe_continuous_backups(TableName=name)
         except ClientError as error:
-            if error_code(error) in _UNKNOWN:
+            if error_code(error) in UNKNOWN_OPERATIONS:
                 return None
             raise
     recovery = answer["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})

@@ -1,7 +1,7 @@
 """Prepare the target: control table, tables with their indexes and protection, and the KMS key when asked.
 
 Everything is looked at before anything is made; nothing that exists is altered, but for protection that is
-switched on.
+switched on, and the time to live where that is asked for.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pg2dynamo.dynamodb.tables import (
     unwritable,
     wait_until_active,
 )
+from pg2dynamo.dynamodb.ttl import enable_time_to_live, time_to_live
 from pg2dynamo.errors import PlanError, SecretError, TargetShapeDiffers
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration.progress import Progress, Silent
@@ -92,9 +93,12 @@ def prepare(
     *,
     mappings: Sequence[TableMapping] | None = None,
     create_kms_key: bool = False,
+    enable_ttl: bool = False,
     progress: Progress | None = None,
 ) -> PrepareReport:
     """Make the target ready for `copy`: tables, control table, protection, and with `create_kms_key` the key.
+
+    With `enable_ttl` DynamoDB is told to delete items by the plan's `ttl`; without, what is to be known of it is noted.
 
     Idempotent: a second run changes nothing. Reads the catalog of the source for the types of key attributes,
     unless `mappings` gives them. Raises TargetShapeDiffers, before anything is made, when a table exists with
@@ -104,7 +108,7 @@ def prepare(
     if mappings is None:
         with open_source(plan, environ) as connection:
             mappings = compile_plan(connection, plan)
-    lines = prepare_tables(mappings, plan, environ, progress=progress)
+    lines = prepare_tables(mappings, plan, environ, enable_ttl=enable_ttl, progress=progress)
     return PrepareReport(plan.name, (*lines, *_keys(plan, environ, create=create_kms_key)))
 
 
@@ -113,12 +117,16 @@ def prepare_tables(
     plan: Plan,
     environ: Mapping[str, str],
     *,
+    enable_ttl: bool = False,
     progress: Progress | None = None,
     wait_seconds: float = WAIT_SECONDS,
 ) -> list[PrepareLine]:
     """Make the control table and the tables of these mappings ready; see `prepare`. Needs no source."""
     client = dynamodb_client(target_settings(plan, environ))
     found = _look(client, plan, mappings, wait_seconds)
+    ttl = {mapping.target: mapping.ttl for mapping in mappings if mapping.ttl}
+    if enable_ttl:
+        _require_ttl(client, {name: attribute for name, attribute in ttl.items() if found[name] is not None})
     journal = Journal(client, plan.target.control_table, plan.name)
     created = {journal.control_table} if journal.ensure_table() else set()
     tables = list({mapping.target: mapping for mapping in mappings}.values())
@@ -135,7 +143,40 @@ def prepare_tables(
             continue
         notes = shape_notes(table_shape(mapping), table.shape)
         lines += _finish(client, plan.target, mapping.target, created, notes, wait_seconds)
-    return lines
+    return [*lines, *(_ttl_line(client, name, attribute, enable=enable_ttl) for name, attribute in ttl.items())]
+
+
+def _require_ttl(client: DynamoDBClient, wanted: Mapping[str, str]) -> None:
+    """Refuse tables whose items DynamoDB deletes by another attribute than the plan's."""
+    others = {name: on for name in wanted if (on := time_to_live(client, name).attribute) not in (None, wanted[name])}
+    if others:
+        told = ", ".join(f"{name} by {on}, the plan's `ttl` is {wanted[name]}" for name, on in others.items())
+        raise TargetShapeDiffers(
+            f"Tables have a time to live by another attribute, and nothing was changed: {told}.",
+            remedy="Correct the plan, or switch it off yourself; DynamoDB takes an hour between two changes.",
+        )
+
+
+def _ttl_line(client: DynamoDBClient, name: str, attribute: str, *, enable: bool) -> PrepareLine:
+    """Switch on the time to live if asked, and tell how it stands."""
+    subject = f"time to live of {name}"
+    state = time_to_live(client, name)
+    if not state.known:
+        return PrepareLine(subject, Outcome.LACKING, "this endpoint has no time to live")
+    if enable:
+        changed = enable_time_to_live(client, name, attribute)
+        outcome = Outcome.CHANGED if changed else Outcome.UNCHANGED
+        return PrepareLine(subject, outcome, f"on, by {attribute}: what it deletes, `verify` calls missing")
+    if state.attribute is not None:
+        return PrepareLine(
+            subject, Outcome.NOTE, f"on, by {state.attribute}: what DynamoDB deletes by it, `verify` calls missing"
+        )
+    return PrepareLine(
+        subject,
+        Outcome.NOTE,
+        f"not on, so that nothing written with {attribute} goes while it is still compared; when the migration is "
+        "done, switch it on with `pg2dynamo prepare --enable-ttl`",
+    )
 
 
 def _look(
