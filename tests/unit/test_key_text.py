@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pg2dynamo.mapping.decode import decode_key
-from pg2dynamo.mapping.key_text import can_be_key, item_key, key_texts, key_values, texts_of_item, value_text
+from pg2dynamo.mapping.key_text import can_be_key, item_key, key_texts, key_values, texts_of_item
 from pg2dynamo.mapping.table import Attribute, SourceKeyColumn, TableMapping, TableName
 from pg2dynamo.mapping.types import KEY_FORMS, ColumnType, Kind
+from pg2dynamo.mapping.value_text import value_text
 from pg2dynamo.mapping.values import Endless, Value
 
 MICROSECONDS = st.integers(-211_813_488_000_000_000, 9_223_371_331_200_000_000)
