@@ -81,7 +81,7 @@ def test_a_wrong_word_is_told_with_the_nearest_right_one(line: str, expected: st
         ("embed: {x: {from: y, on: {a: b}, at_most: 0}}", "tables.0.embed.x.at_most: at least 1 is wanted."),
         ("embed: {x: {from: y, on: {a: b}, one: perhaps}}", "tables.0.embed.x.one: true or false is wanted."),
         ("embed: {x: {from: y, on: {}}}", "tables.0.embed.x.on: it must not be empty."),
-        ("schema: 1f3a", "tables.0.schema: the twelve hex digits that `pg2dynamo init` writes"),
+        ("schema: 1f3a", "tables.0.schema: twelve hex digits are wanted, as `pg2dynamo init` writes"),
     ],
 )
 def test_a_wrong_type_is_told_with_the_one_that_is_wanted(line: str, expected: str) -> None:

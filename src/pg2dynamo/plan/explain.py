@@ -29,8 +29,8 @@ _WANTED = {
 _BOUNDS = {"greater_than_equal": ("ge", "at least"), "less_than_equal": ("le", "at most")}
 
 _FORMS = {
-    "name": "up to 64 letters, digits and _ . -, with a letter or digit first",
-    "schema": "the twelve hex digits that `pg2dynamo init` writes; leave it out to accept the table as it is",
+    "name": "up to 64 letters, digits and _ . - are wanted, a letter or digit first",
+    "schema": "twelve hex digits are wanted, as `pg2dynamo init` writes them; without it the table is taken as it is",
 }
 
 
@@ -87,7 +87,7 @@ def _words(document: Document, place: Place, problem: Any) -> str:
     if kind == "too_short":
         return "it must not be empty"
     if kind == "string_pattern_mismatch":
-        return f"{_FORMS.get(str(place[-1]), 'another form')} is wanted"
+        return _FORMS.get(str(place[-1]), "another form is wanted")
     if kind.partition("_")[0] in _WANTED:
         return f"{_wanted(kind)} is wanted{_mistaken(document.value(place), kind)}"
     words = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
