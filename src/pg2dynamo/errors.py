@@ -127,10 +127,23 @@ class RowRefused(Pg2DynamoError):
     """A row that DynamoDB cannot hold as the plan maps it; it goes to quarantine.
 
     `attribute` names the attribute at fault (empty when it is the whole item), `reason` says why in words
-    that hold no value.
+    that hold no value. `accepted`: the plan says that such rows may stay in quarantine.
     """
 
-    def __init__(self, attribute: str, reason: str) -> None:
+    def __init__(self, attribute: str, reason: str, *, accepted: bool = False) -> None:
         self.attribute = attribute
         self.reason = reason
+        self.accepted = accepted
         super().__init__(f"attribute {attribute}: {reason}" if attribute else reason)
+
+
+class RowSkipped(RowRefused):
+    """A row that the plan leaves out, as DynamoDB cannot hold a value of it: no item, and no quarantine.
+
+    `key` is the JSON object of the key attributes under which an earlier run may have written the row, None when no
+    item can have it.
+    """
+
+    def __init__(self, attribute: str, reason: str, key: bytes | None = None) -> None:
+        super().__init__(attribute, reason)
+        self.key = key

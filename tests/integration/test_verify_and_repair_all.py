@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pg2dynamo.migration.repair import RepairCounts
 from tests.conftest import Database
 from tests.integration.verified import ROWS, Migration, begin
 from tests.secrets_case import SecretsCase, Stored, make_secrets_case
@@ -78,7 +79,7 @@ def test_planted_differences_of_rows_and_secrets_are_found_and_mended(whole: Mig
 
     before = stored.versions(case.name(fine))
     mended = whole.repair()
-    assert mended.as_json()["tables"] == {"public.things": {"written": 1, "deleted": 0, "quarantined": 0}}
+    assert mended.tables == {"public.things": RepairCounts(written=1)}
     assert (mended.secrets["stored"], mended.secrets["deleted"]) == (4, 1)
     assert stored.versions(case.name(fine)) == before
     assert whole.verify().equal

@@ -204,8 +204,8 @@ def test_a_manifest_that_names_files_elsewhere_is_refused(directory: Path) -> No
 
 def test_an_export_of_a_newer_format_is_refused_with_its_version(directory: Path) -> None:
     content = json.loads((directory / NAME).read_text())
-    with pytest.raises(ExportDamaged, match="format version 3"):
-        manifest_from(json.dumps(content | {"version": 3}).encode())
+    with pytest.raises(ExportDamaged, match="format version 4"):
+        manifest_from(json.dumps(content | {"version": 4}).encode())
 
 
 def test_a_file_that_changed_after_it_was_proved_is_found_when_it_is_read(directory: Path) -> None:

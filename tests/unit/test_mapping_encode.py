@@ -33,7 +33,7 @@ def refusal_of(kind: Kind, text: str, element: Kind | None = None) -> str:
         value_of(kind, text, element)
     assert refused.value.attribute == "value"
     assert refused.value.__cause__ is None
-    assert refused.value.__suppress_context__
+    assert refused.value.__context__ is None
     return refused.value.reason
 
 

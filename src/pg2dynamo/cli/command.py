@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 
@@ -91,6 +91,12 @@ def bounded(work: Callable[[], int], *, as_json: bool) -> NoReturn:
 def print_json(value: dict[str, Any]) -> None:
     """Print one JSON object on a line of standard output."""
     print(orjson.dumps(value).decode())  # noqa: T201
+
+
+def policy_columns(tables: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the counts of what the plan's policies did that are not zero for all tables."""
+    found = list(tables)
+    return [name for name in ("accepted", "skipped", "nulled") if any(counts.get(name) for counts in found)]
 
 
 def right_aligned(table: Table) -> Table:

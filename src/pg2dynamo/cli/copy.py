@@ -19,6 +19,7 @@ from pg2dynamo.cli.command import (
     PlanOption,
     ProcessesOption,
     key_text,
+    policy_columns,
     right_aligned,
     run,
 )
@@ -43,7 +44,7 @@ def copy(
 
     Stopped at any moment, it goes on where it was when it is run again; run again after it was done, it brings
     the target up to the source as it is then, and changes nothing when nothing changed. Exit code 1 when rows
-    are in quarantine or more credentials than expected were refused.
+    are in quarantine that the plan does not accept there, or more credentials than expected were refused.
     """
     options = CopyOptions(processes, max_deletes, expect_refused, overwrite)
     run(
@@ -57,10 +58,12 @@ def copy(
 
 def show_copy(report: CopyReport, console: Console) -> None:
     """Print what was copied, and what was not and why."""
-    table = right_aligned(Table("table", "rows", "items", "quarantined", "written now", "deleted now", title="Copied"))
-    for name, counts in report.tables.items():
-        values = (counts.rows, counts.items, counts.quarantined, counts.written, counts.deleted)
-        table.add_row(name, *(f"{value:,}" for value in values))
+    tables = {name: counts.as_json() for name, counts in report.tables.items()}
+    columns = ["rows", "items", "quarantined", *policy_columns(tables.values()), "written", "deleted"]
+    heads = [f"{column} now" if column in ("written", "deleted") else column for column in columns]
+    table = right_aligned(Table("table", *heads, title="Copied"))
+    for name, counts in tables.items():
+        table.add_row(name, *(f"{counts[column]:,}" for column in columns))
     console.print(table)
     _show_secrets(report, console)
     position = report.snapshot

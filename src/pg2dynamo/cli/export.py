@@ -17,6 +17,7 @@ from pg2dynamo.cli.command import (
     JsonOption,
     PlanOption,
     ProcessesOption,
+    policy_columns,
     right_aligned,
     run,
 )
@@ -50,9 +51,10 @@ def export(
 
 def show_export(report: ExportReport, console: Console) -> None:
     """Print what was exported."""
-    table = right_aligned(Table("table", "rows", "items", "quarantined", title="Exported"))
+    columns = ["rows", "items", "quarantined", *policy_columns(report.tables.values())]
+    table = right_aligned(Table("table", *columns, title="Exported"))
     for name, counts in report.tables.items():
-        table.add_row(name, *(f"{counts[column]:,}" for column in ("rows", "items", "quarantined")))
+        table.add_row(name, *(f"{counts[column]:,}" for column in columns))
     console.print(table)
     for name, rows in report.credentials.items():
         console.print(f"{name}: {rows:,} credentials, still encrypted.")

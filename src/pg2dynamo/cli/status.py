@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from pg2dynamo.cli.command import DEFAULT_PLAN, DONE, JsonOption, PlanOption, key_text, right_aligned, run
+from pg2dynamo.cli.command import (
+    DEFAULT_PLAN,
+    DONE,
+    JsonOption,
+    PlanOption,
+    key_text,
+    policy_columns,
+    right_aligned,
+    run,
+)
 from pg2dynamo.migration.status import StatusReport
 from pg2dynamo.migration.status import status as read_status
 
@@ -36,9 +46,11 @@ def show_status(report: StatusReport, console: Console) -> None:
     if not report.prepared:
         console.print(f"Not prepared: there is no control table {report.control_table}. Run `pg2dynamo prepare`.")
         return
-    table = right_aligned(Table("table", "state", "rows", "items", "quarantined", title=report.migration))
-    for t in report.tables:
-        table.add_row(t.name, t.state, f"{t.rows:,}", f"{t.items:,}", f"{t.quarantined:,}")
+    tables = [asdict(table) for table in report.tables]
+    columns = ["rows", "items", "quarantined", *policy_columns(tables)]
+    table = right_aligned(Table("table", "state", *columns, title=report.migration))
+    for counts in tables:
+        table.add_row(counts["name"], counts["state"], *(f"{counts[column]:,}" for column in columns))
     console.print(table)
     for source, refused in (report.refusals or {}).items():
         console.print(f"{source}: {refused:,} credentials refused.")
@@ -54,7 +66,8 @@ def show_status(report: StatusReport, console: Console) -> None:
 def _show_details(report: StatusReport, console: Console) -> None:
     for row in report.quarantine:
         attribute = f" attribute {row.attribute}:" if row.attribute else ""
-        console.print(f"quarantine: {row.table} {key_text(row.key)}:{attribute} {row.reason}")
+        accepted = " (accepted)" if row.accepted else ""
+        console.print(f"quarantine{accepted}: {row.table} {key_text(row.key)}:{attribute} {row.reason}")
     for refusal in report.refused_rows:
         console.print(f"refused: {refusal.table} {key_text(refusal.key)}: {refusal.reason}")
     hidden = sum(t.quarantined for t in report.tables) + sum((report.refusals or {}).values())

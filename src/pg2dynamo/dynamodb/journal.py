@@ -121,6 +121,17 @@ class Journal:
         """Return how many rows of a table are in quarantine."""
         return sum(1 for _ in self._names(records.quarantine_prefix(source)))
 
+    def accepted_count(self, source: str) -> int:
+        """Return how many of a table's rows in quarantine the plan accepts there."""
+        names = {"#accepted": records.ACCEPTED}
+        found = self._query(
+            records.quarantine_prefix(source),
+            lambda item: item.get(records.ACCEPTED, {}).get("BOOL", False),
+            ProjectionExpression="#accepted",
+            ExpressionAttributeNames=names,
+        )
+        return sum(found)
+
     def remove_quarantined(self, rows: Sequence[QuarantinedRow]) -> None:
         """Take rows out of quarantine; those that are not in it are ignored."""
         self._delete([records.quarantine_entry(row) for row in rows])

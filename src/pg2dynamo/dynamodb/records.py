@@ -23,6 +23,9 @@ VERSION = 1
 KEY_BYTES_LIMIT = 300_000
 """The longest key of a row that is kept with its entry: an item holds 409,600 bytes in all."""
 
+ACCEPTED = "accepted"
+"""The attribute of a quarantined row's entry that says so of it; absent where the plan does not accept the row."""
+
 Item: TypeAlias = dict[str, Any]
 TableState: TypeAlias = Literal["copying", "complete"]
 RunState: TypeAlias = Literal["running", "complete", "incomplete", "failed"]
@@ -35,7 +38,8 @@ class SegmentRecord:
     """A segment that is copied: every item of it has been answered for.
 
     `blocks` is the segment's size in blocks, `filenode` the file it was read from, `as_of` the xmin of the
-    snapshot that it was read under (64 bits).
+    snapshot that it was read under (64 bits). `skipped` of the rows are left out by the plan, and `nulled` values of
+    the items are NULL by the plan.
     """
 
     leaf: str
@@ -45,11 +49,16 @@ class SegmentRecord:
     as_of: int
     rows: int
     quarantined: int
+    skipped: int = 0
+    nulled: int = 0
 
 
 @dataclass(frozen=True)
 class TableRecord:
-    """How far the copy of one table is, and what it was made from and into; `source` is the plan's name for it."""
+    """How far the copy of one table is, and what it was made from and into; `source` is the plan's name for it.
+
+    `rows == items + quarantined + skipped`, of the last copy.
+    """
 
     source: str
     target: str
@@ -63,6 +72,7 @@ class TableRecord:
     items: int
     quarantined: int
     updated_at: str
+    skipped: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,8 @@ class QuarantinedRow:
     """A row that DynamoDB could not take, by the text of its source key.
 
     A key over `KEY_BYTES_LIMIT` is not kept: such a row comes back with an empty `key`, `lost_key` set to the
-    digest of the key, and a reason that says so. It must not be taken for a row that is gone.
+    digest of the key, and a reason that says so. It must not be taken for a row that is gone. `accepted`: the plan
+    says that such rows may stay in quarantine.
     """
 
     table: str
@@ -95,6 +106,7 @@ class QuarantinedRow:
     reason: str
     snapshot: str
     lost_key: str | None = None
+    accepted: bool = False
 
     @property
     def retryable(self) -> bool:
@@ -173,6 +185,8 @@ def segment_values(source: str, record: SegmentRecord) -> Item:
         "as_of": record.as_of,
         "rows": record.rows,
         "quarantined": record.quarantined,
+        "skipped": record.skipped,
+        "nulled": record.nulled,
     }
 
 
@@ -186,6 +200,8 @@ def segment_from(values: Item) -> SegmentRecord:
         as_of=values["as_of"],
         rows=values["rows"],
         quarantined=values["quarantined"],
+        skipped=values.get("skipped", 0),
+        nulled=values.get("nulled", 0),
     )
 
 
@@ -204,6 +220,7 @@ def table_values(record: TableRecord) -> Item:
         "items": record.items,
         "quarantined": record.quarantined,
         "updated_at": record.updated_at,
+        "skipped": record.skipped,
     }
 
 
@@ -222,6 +239,7 @@ def table_from(values: Item) -> TableRecord:
         items=values["items"],
         quarantined=values["quarantined"],
         updated_at=values["updated_at"],
+        skipped=values.get("skipped", 0),
     )
 
 
@@ -260,6 +278,8 @@ def run_from(values: Item) -> RunRecord:
 def quarantined_values(row: QuarantinedRow) -> Item:
     """Return the attributes of a quarantined row's entry; see `QuarantinedRow` for a key that is too long."""
     values: Item = {"table": row.table, "attribute": row.attribute, "reason": row.reason, "snapshot": row.snapshot}
+    if row.accepted:
+        values[ACCEPTED] = True
     key = _json(row.key)
     if row.lost_key is None and len(key.encode()) <= KEY_BYTES_LIMIT:
         return {**values, "key": key}
@@ -276,6 +296,7 @@ def quarantined_from(values: Item) -> QuarantinedRow:
         reason=values["reason"],
         snapshot=values["snapshot"],
         lost_key=values.get("lost_key"),
+        accepted=values.get(ACCEPTED, False),
     )
 
 

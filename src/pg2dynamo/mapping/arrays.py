@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from pg2dynamo.mapping.limits import Unfit
+from pg2dynamo.mapping.limits import Malformed
 
 Elements: TypeAlias = "list[Elements | str | None]"
 
@@ -24,12 +24,12 @@ class ArrayLiteral(NamedTuple):
 
 
 def parse_array(text: str, delimiter: str = ",") -> ArrayLiteral:
-    """Parse what the output function of an array type writes; NULL elements are None. Raises Unfit."""
+    """Parse what the output function of an array type writes; NULL elements are None. Raises Malformed."""
     bounds = ""
     if text.startswith("["):
         match = _BOUNDS.match(text)
         if match is None:
-            raise Unfit(_MALFORMED)
+            raise Malformed(_MALFORMED)
         bounds, text = match[1], text[match.end() :]
     if text == "{}":
         return ArrayLiteral(bounds, 1, [])
@@ -37,7 +37,7 @@ def parse_array(text: str, delimiter: str = ",") -> ArrayLiteral:
         dimensions, elements = _parse_nested(text, delimiter)
     else:
         if text[:1] != "{" or text[-1:] != "}":
-            raise Unfit(_MALFORMED)
+            raise Malformed(_MALFORMED)
         dimensions, elements = 1, [None if part == "NULL" else part for part in text[1:-1].split(delimiter)]
     return ArrayLiteral(bounds, dimensions, elements)
 
@@ -60,7 +60,7 @@ def _parse_nested(text: str, delimiter: str) -> tuple[int, Elements]:
     while position < len(text):
         token = match_token(text, position)
         if token is None or (position and not outer):
-            raise Unfit(_MALFORMED)
+            raise Malformed(_MALFORMED)
         position = token.end()
         kind = token.lastgroup
         if kind == "open":
@@ -75,7 +75,7 @@ def _parse_nested(text: str, delimiter: str) -> tuple[int, Elements]:
         elif kind == "bare":
             here.append(None if token["bare"] == "NULL" else token["bare"])
     if outer or len(root) != 1 or not isinstance(root[0], list):
-        raise Unfit(_MALFORMED)
+        raise Malformed(_MALFORMED)
     return dimensions, root[0]
 
 

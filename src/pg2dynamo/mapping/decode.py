@@ -16,10 +16,11 @@ from typing import Any
 
 from pg2dynamo.errors import Pg2DynamoError
 from pg2dynamo.mapping import calendar
-from pg2dynamo.mapping.table import Attribute, TableMapping
+from pg2dynamo.mapping.fitness import may_be_text
+from pg2dynamo.mapping.table import Attribute, Embedded, TableMapping
 from pg2dynamo.mapping.templates import Template
 from pg2dynamo.mapping.types import ColumnType, Kind
-from pg2dynamo.mapping.values import Bounded, Json, JsonValue, Undecodable, Unknown, Value
+from pg2dynamo.mapping.values import Bounded, Json, JsonValue, Text, Undecodable, Unknown, Value
 
 Read = Callable[[Any], Value]
 
@@ -108,10 +109,32 @@ def _template_reader(template: Template) -> Read:
 
 
 def _attribute_reader(attribute: Attribute) -> Read:
-    read = _reader(attribute.type)
+    read = _reader(attribute.type) if attribute.embed is None else _embedded_reader(attribute.embed)
+    if attribute.unfit == "text" and may_be_text(attribute.type):
+        read = _text_reader(read)
     if not attribute.nulls:
         return read
     return lambda value: None if value == {"NULL": True} else read(value)
+
+
+def _text_reader(read: Read) -> Read:
+    """Read S as PostgreSQL's text of a value that DynamoDB cannot hold: no other of such an attribute is S."""
+    return lambda value: Text(_string(value)) if "S" in value else read(value)
+
+
+def _embedded_reader(embed: Embedded) -> Read:
+    readers = {attribute.name: _attribute_reader(attribute) for attribute in embed.attributes}
+
+    def row(value: Any) -> dict[str, Value]:
+        return {name: readers[name](entry) for name, entry in _content(value, "M").items()}
+
+    def rows(value: Any) -> Value:
+        found = _content(value, "L")
+        if not isinstance(found, list) or len(found) > embed.most:
+            raise ValueError
+        return [row(entry) for entry in found]
+
+    return row if embed.one else rows
 
 
 def _attempt(reader: Read, value: Any) -> Value:

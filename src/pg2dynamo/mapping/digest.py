@@ -16,7 +16,7 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import Any
 
-from pg2dynamo.mapping.values import Bounded, Endless, Json, Undecodable, Unknown, Value
+from pg2dynamo.mapping.values import Bounded, Endless, Json, Text, Undecodable, Unknown, Value
 
 DIGEST_BYTES = 32
 BUCKETS = 65_536
@@ -211,6 +211,7 @@ _SCALARS: dict[type, Callable[[Any], bytes]] = {
     bool: lambda value: b"1" if value else b"0",
     bytes: lambda value: _sized(b"b", value),
     Endless: lambda value: b"+" if value is Endless.FUTURE else b"-",
+    Text: lambda value: _sized(b"T", _utf8(value.text)),
     type(None): lambda _: b"z",
     Undecodable: lambda _: b"u",
     Unknown: lambda _: b"U",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-from pg2dynamo.mapping.limits import NESTING_LEVELS, AttributeValue, Unfit, attribute_name_fault
+from pg2dynamo.mapping.limits import NESTING_LEVELS, AttributeValue, Malformed, Unfit, attribute_name_fault
 from pg2dynamo.mapping.numbers import canonical
 
 NULL: AttributeValue = {"NULL": True}
@@ -62,7 +62,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(_: str) -> NoReturn:
-    raise Unfit("not JSON")
+    raise Malformed("not JSON")
 
 
 _READER = json.JSONDecoder(

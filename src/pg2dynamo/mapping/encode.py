@@ -18,19 +18,13 @@ from pg2dynamo.errors import PlanError, RowRefused, SourceChanged
 from pg2dynamo.mapping import instants
 from pg2dynamo.mapping.arrays import ArrayLiteral, Elements, parse_array
 from pg2dynamo.mapping.documents import FALSE, NULL, TOO_DEEP, TRUE, document
-from pg2dynamo.mapping.limits import (
-    HASH_KEY_BYTES,
-    ITEM_BYTES,
-    NESTING_LEVELS,
-    RANGE_KEY_BYTES,
-    AttributeValue,
-    Unfit,
-    item_bytes,
-    nesting,
-)
+from pg2dynamo.mapping.embedding import attribute_converter
+from pg2dynamo.mapping.fitness import key_limits, levels_allowed
+from pg2dynamo.mapping.limits import ITEM_BYTES, NESTING_LEVELS, AttributeValue, Malformed, Unfit, item_bytes, nesting
 from pg2dynamo.mapping.numbers import number
+from pg2dynamo.mapping.policies import Policies, checked_key
 from pg2dynamo.mapping.rendering import Renderer
-from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.mapping.table import Attribute, TableMapping
 from pg2dynamo.mapping.types import ColumnType, Kind, key_form
 
 Convert = Callable[[str], AttributeValue]
@@ -51,12 +45,13 @@ class EncodedItem(NamedTuple):
     `key` is the JSON object of the key attributes, `item` of all; equal keys are equal bytes. `size` is in
     bytes as DynamoDB counts: exact when it is near the limit of an item or above, else an upper bound that is
     a few bytes per attribute too high (numbers and documents more), as the exact size would cost more than
-    the encoding.
+    the encoding. `nulled` is how many values are NULL because DynamoDB cannot hold them.
     """
 
     key: bytes
     item: bytes
     size: int
+    nulled: int = 0
 
 
 class Encoder:
@@ -64,10 +59,10 @@ class Encoder:
 
     def __init__(self, mapping: TableMapping) -> None:
         """Choose the converters. Raises PlanError when a key has a type that cannot be one."""
-        limits = _key_limits(mapping)
+        limits = key_limits(mapping)
         _require_key_forms(mapping)
         self._columns = tuple(
-            (a.name, _key_converter(a.type, limits[a.name]) if a.name in limits else _converter(a.type))
+            (a.name, _key_converter(a.type, limits[a.name]) if a.name in limits else _attribute_converter(a))
             for a in mapping.read
         )
         self._derived = tuple((d.name, Renderer(d.template), limits.get(d.name)) for d in mapping.derived)
@@ -79,32 +74,38 @@ class Encoder:
         self._source_key = tuple((key.column, key.position) for key in mapping.source_key)
         self._width = len(mapping.select_list)
         self._source = str(mapping.source)
+        self._accepts_large = mapping.unfit == "quarantine"
+        self._policies = Policies(mapping, self._columns, self._derived, _field_text)
 
     def encode(self, line: bytes) -> EncodedItem:
         """Return the item of one row; `line` is one line of COPY text without its newline.
 
         Raises RowRefused, naming the attribute and the reason but no value, when DynamoDB cannot hold the
-        row, and SourceChanged when the row has not the columns of the mapping.
+        row and the plan has no other way; RowSkipped when the plan leaves it out; and SourceChanged when the row has
+        not the columns of the mapping.
         """
         # A line that is too long is not split: its fields would take many times the memory. A comma stands in a text
         # or before an entry, and is a byte of the item or more.
         if len(line) > ITEM_BYTES and (len(line) > LINE_BYTES or line.count(b",") > ITEM_BYTES):
-            raise RowRefused("", _TOO_LARGE)
-        item = self._convert(line)
+            raise RowRefused("", _TOO_LARGE, accepted=self._accepts_large)
+        nulled = 0
         try:
+            item = self._convert(line)
             key = {name: item[name] for name in self._key}
-        except KeyError as missing:
-            raise RowRefused(missing.args[0], "NULL in a key attribute") from None
-        try:
             body = orjson.dumps(item)
-        except TypeError:
-            raise RowRefused(_unwritable(item), "a lone surrogate in json, which is no Unicode text") from None
+        except (ValueError, LookupError, TypeError):
+            body = b""
+        # Not in the handler: what was raised may hold a value.
+        if not body:
+            item, nulled = self._convert_each(line)
+            key = {name: item[name] for name in self._key}
+            body = orjson.dumps(item)
         size = len(body) - 1 - _ATTRIBUTE_OVERHEAD * len(item)
         if size > ITEM_BYTES:
             size = item_bytes(item)
             if size > ITEM_BYTES:
-                raise RowRefused("", _TOO_LARGE)
-        return EncodedItem(orjson.dumps(key), body, size)
+                raise RowRefused("", _TOO_LARGE, accepted=self._accepts_large)
+        return EncodedItem(orjson.dumps(key), body, size, nulled)
 
     def source_key(self, line: bytes) -> dict[str, str | None]:
         """Return the text of the source's key columns, for a row that goes to quarantine."""
@@ -112,33 +113,37 @@ class Encoder:
         return {column: _field(fields[position]) for column, position in self._source_key}
 
     def _convert(self, line: bytes) -> dict[str, AttributeValue]:
-        try:
-            text = line.decode()
-        except UnicodeDecodeError:
-            raise RowRefused(self._not_unicode(line), "text that is not UTF-8") from None
-        fields = text.split("\t")
+        """Convert a row whose values fit; raises what may hold a value when one does not."""
+        fields = line.decode().split("\t")
         if len(fields) != self._width:
-            raise SourceChanged(f"{self._source}: a row has {len(fields)} columns, the mapping {self._width}.")
+            raise self._other_width(len(fields))
         item: dict[str, AttributeValue] = {}
-        name = ""
-        try:
-            for (name, convert), field in zip(self._columns, fields):  # noqa: B905 (key columns may follow)
-                if "\\" in field:
-                    if field == _NULL_FIELD:
-                        if name in self._nulls:
-                            item[name] = NULL
-                        continue
-                    field = _unescape(field)
-                item[name] = convert(field)
-            if self._shaped:
-                for name, renderer, limit in self._derived:
-                    _derive(item, name, renderer, limit)
-                self._shape(item)
-        except Unfit as fault:
-            raise RowRefused(name, fault.reason) from None
-        except (ValueError, LookupError):
-            raise RowRefused(name, "not in the form that PostgreSQL writes") from None
+        for (name, convert), field in zip(self._columns, fields):  # noqa: B905 (key columns may follow)
+            if "\\" in field:
+                if field == _NULL_FIELD:
+                    if name in self._nulls:
+                        item[name] = NULL
+                    continue
+                field = _unescape(field)
+            item[name] = convert(field)
+        if self._shaped:
+            for name, renderer, limit in self._derived:
+                text = renderer.render(item)
+                if text is not None:
+                    item[name] = checked_key({"S": text}, "S", limit) if limit else {"S": text}
+            self._shape(item)
         return item
+
+    def _convert_each(self, line: bytes) -> tuple[dict[str, AttributeValue], int]:
+        fields = line.split(b"\t")
+        if len(fields) != self._width:
+            raise self._other_width(len(fields))
+        item, nulled = self._policies.convert(fields)
+        self._shape(item)
+        return item, nulled
+
+    def _other_width(self, columns: int) -> SourceChanged:
+        return SourceChanged(f"{self._source}: a row has {columns} columns, the mapping {self._width}.")
 
     def _shape(self, item: dict[str, AttributeValue]) -> None:
         """Take out what was read for templates only, and put the entries of maps into them."""
@@ -148,46 +153,19 @@ class Encoder:
             if name in item:
                 item.setdefault(outer, {"M": {}})["M"][entry] = item.pop(name)
 
-    def _not_unicode(self, line: bytes) -> str:
-        for (name, _), field in zip(self._columns, line.split(b"\t")):  # noqa: B905
-            if field != field.decode(errors="ignore").encode():
-                return name
-        return ""
-
 
 def _unescape(field: str) -> str:
     """Undo COPY's escapes; raises KeyError for one that COPY TO does not write."""
     return _ESCAPE.sub(lambda match: _ESCAPES[match[1]], field)
 
 
+def _field_text(field: str) -> str | None:
+    """Return the text of COPY's field, None for NULL; raises KeyError as `_unescape`."""
+    return None if field == _NULL_FIELD else _unescape(field)
+
+
 def _field(field: str) -> str | None:
     return None if field == _NULL_FIELD else _ESCAPE.sub(lambda match: _ESCAPES.get(match[1], match[0]), field)
-
-
-def _unwritable(item: dict[str, AttributeValue]) -> str:
-    for name, value in item.items():
-        try:
-            orjson.dumps(value)
-        except TypeError:
-            return name
-    return ""
-
-
-def _derive(item: dict[str, AttributeValue], name: str, renderer: Renderer, limit: int | None) -> None:
-    text = renderer.render(item)
-    if text is not None:
-        item[name] = _checked_key({"S": text}, "S", limit) if limit else {"S": text}
-
-
-def _key_limits(mapping: TableMapping) -> dict[str, int]:
-    """Return the bytes allowed for each attribute that is a key of the table or of an index."""
-    limits: dict[str, int] = {}
-    uses = [(mapping.hash, mapping.range), *((index.hash, index.range) for index in mapping.indexes)]
-    for hash_name, range_name in uses:
-        for name, limit in ((hash_name, HASH_KEY_BYTES), (range_name, RANGE_KEY_BYTES)):
-            if name is not None:
-                limits[name] = min(limit, limits.get(name, limit))
-    return limits
 
 
 def _require_key_forms(mapping: TableMapping) -> None:
@@ -204,16 +182,35 @@ def _key_converter(column_type: ColumnType, limit: int) -> Convert:
     if form == "N":
         return convert
 
-    return lambda text: _checked_key(convert(text), form or "S", limit)
+    return lambda text: checked_key(convert(text), form or "S", limit)
 
 
-def _checked_key(value: AttributeValue, form: str, limit: int) -> AttributeValue:
-    content = value[form]
-    if not content:
-        raise Unfit("an empty key")
-    if len(content) * 4 > limit and item_bytes({"": value}) > limit:
-        raise Unfit(f"a key of more than {limit:,} bytes")
-    return value
+def _attribute_converter(attribute: Attribute) -> Convert:
+    convert = attribute_converter(attribute, _converter)
+    levels, documents = levels_allowed(attribute), attribute.type.kind in (Kind.JSON, Kind.JSONB)
+    if levels < NESTING_LEVELS and documents | (attribute.type.kind is Kind.ARRAY):
+        convert = _within(convert, levels)
+    return _document_or_text(convert) if documents and attribute.unfit == "text" else convert
+
+
+def _within(convert: Convert, levels: int) -> Convert:
+    def bounded(text: str) -> AttributeValue:
+        value = convert(text)
+        if nesting(value) > levels:
+            raise Unfit(TOO_DEEP)
+        return value
+
+    return bounded
+
+
+def _document_or_text(convert: Convert) -> Convert:
+    """Write a document that is a bare string as its JSON text, so that every S of the attribute is one."""
+
+    def document_or_text(text: str) -> AttributeValue:
+        value = convert(text)
+        return {"S": text} if "S" in value else value
+
+    return document_or_text
 
 
 def _converter(column_type: ColumnType) -> Convert:
@@ -281,12 +278,12 @@ def _boolean(text: str) -> AttributeValue:
         return TRUE
     if text == "f":
         return FALSE
-    raise Unfit("not a boolean")
+    raise Malformed("not a boolean")
 
 
 def _bytea(text: str) -> AttributeValue:
     if text[:2] != "\\x":
-        raise Unfit("bytea that is not in hex: bytea_output is not set")
+        raise Malformed("bytea that is not in hex: bytea_output is not set")
     return {"B": b64encode(bytes.fromhex(text[2:])).decode()}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from pg2dynamo.mapping.limits import Unfit
+from pg2dynamo.mapping.limits import Malformed
 
 _ENDLESS = ("infinity", "-infinity")
 _DATE = re.compile(r"([0-9]{4,7})(-[0-9]{2}-[0-9]{2})( BC)?")
@@ -24,7 +24,7 @@ def date(text: str) -> str:
         return text
     match = _DATE.fullmatch(text)
     if match is None:
-        raise Unfit("not a date in DateStyle ISO")
+        raise Malformed("not a date in DateStyle ISO")
     year, day, era = match.groups()
     return _year(year, era) + day
 
@@ -56,7 +56,7 @@ def timetz(text: str) -> str:
     """Return a time of day with its offset as `03:04:05.000006+02:00`, seconds of the offset kept when there."""
     match = _TIMETZ.fullmatch(text)
     if match is None:
-        raise Unfit("not a time with time zone")
+        raise Malformed("not a time with time zone")
     clock, fraction, hours, minutes, seconds = match.groups(default="")
     return f"{clock}{(fraction or '.').ljust(7, '0')}{hours}{minutes or ':00'}{seconds}"
 
@@ -64,7 +64,7 @@ def timetz(text: str) -> str:
 def _unusual(text: str, zone: str | None) -> str:
     match = _TIMESTAMP.fullmatch(text)
     if match is None or match[5] != zone:
-        raise Unfit("not a timestamp in DateStyle ISO and TimeZone UTC")
+        raise Malformed("not a timestamp in DateStyle ISO and TimeZone UTC")
     year, day, clock, fraction, _, era = match.groups()
     return f"{_year(year, era)}{day}T{clock}{(fraction or '.').ljust(7, '0')}"
 

@@ -48,6 +48,10 @@ class Unfit(ValueError):
         super().__init__(reason)
 
 
+class Malformed(Unfit):
+    """A text that PostgreSQL would not write: a fault of reading, so no policy for values applies to it."""
+
+
 def number_fault(digits: int, exponent: int) -> str | None:
     """Judge a number of that many significant digits whose first stands for 10**exponent; zero always fits."""
     if digits > NUMBER_DIGITS:
@@ -57,6 +61,13 @@ def number_fault(digits: int, exponent: int) -> str | None:
     if exponent < NUMBER_LOWEST_EXPONENT:
         return "a number nearer to zero than 1E-130"
     return None
+
+
+def key_fault(size_bytes: int, limit_bytes: int) -> str | None:
+    """Judge the value of a key that is text or binary, by its size."""
+    if not size_bytes:
+        return "an empty key"
+    return f"a key of more than {limit_bytes:,} bytes" if size_bytes > limit_bytes else None
 
 
 def attribute_name_fault(name: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pg2dynamo.mapping.limits import NUMBER_DIGITS, Unfit, number_fault
+from pg2dynamo.mapping.limits import NUMBER_DIGITS, Malformed, Unfit, number_fault
 
 _NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 _NOT_FINITE = {
@@ -39,7 +39,7 @@ def canonical(text: str) -> str:
         raise Unfit(_NOT_FINITE[text])
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise Unfit("not a number")
+        raise Malformed("not a number")
     sign, whole, fraction, exponent_text = match.groups(default="")
     digits = (whole + fraction).lstrip("0")
     significant = digits.rstrip("0")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pg2dynamo.mapping.calendar import civil_date
 from pg2dynamo.mapping.types import ColumnType, Kind
-from pg2dynamo.mapping.values import Bounded, Endless, Json, JsonValue, Value
+from pg2dynamo.mapping.values import Bounded, Endless, Json, JsonValue, Text, Value
 
 _MICROSECONDS_PER_DAY = 86_400_000_000
 _MOST_DIMENSIONS = 6
@@ -22,6 +22,8 @@ def column_text(value: Value, column_type: ColumnType) -> str:
     char(n). The text is read alike under every DateStyle, IntervalStyle and TimeZone; the settings `xmloption` and
     `lc_monetary` must be those of `postgres.connect`. Raises ValueError for what is no value of the type, as NULL is.
     """
+    if isinstance(value, Text):
+        return value.text
     if column_type.kind is Kind.ARRAY:
         return _array(value, column_type)
     if isinstance(value, Endless) and column_type.kind in _MAY_BE_ENDLESS:

@@ -62,7 +62,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What joins a row with rows of another table: their column, the row's own that it equals, and the former's type."""
+    """What joins a row with those of another table: their column, of this type, equals the row's own."""
 
     theirs: str
     ours: str
@@ -107,6 +107,7 @@ class Derived:
 
     name: str
     template: Template
+    unfit: Unfit = "error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ Both ways of reading, binary rows from PostgreSQL and decoded items from DynamoD
 | | arrays themselves (of a domain) and stand in several dimensions |
 | EMBEDDED | `list` of `dict`, or one `dict`: attributes to values, without those that are NULL |
 
-NULL is `None` inside arrays and JSON; at the top level a NULL column is `None`, and is an absent attribute.
-What an item holds and no row could is a `Foreign`: `Undecodable` or `Unknown`.
+Where the plan says `unfit: text`, a value that DynamoDB cannot hold, and a json document that is a bare string, is a
+`Text` instead. NULL is `None` inside arrays and JSON; at the top level a NULL column is `None`, and is an absent
+attribute. What an item holds and no row could is a `Foreign`: `Undecodable` or `Unknown`.
 """
 
 from __future__ import annotations
@@ -53,6 +54,13 @@ class Json:
     value: JsonValue
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """PostgreSQL's text of a value that DynamoDB cannot hold, of any type: equal to no value, but to the same text."""
+
+    text: str
+
+
 class Foreign:
     """What an item holds where no row of the mapping could: equal to nothing, not even to itself."""
 
@@ -79,6 +87,6 @@ class Unknown(Foreign):
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | Decimal | bool | None"
 Value: TypeAlias = (
-    "str | int | bool | bytes | Decimal | Endless | Bounded | Json | tuple[int, ...] | list[Value] | "
+    "str | int | bool | bytes | Decimal | Endless | Bounded | Json | Text | tuple[int, ...] | list[Value] | "
     "dict[str, Value] | Foreign | None"
 )

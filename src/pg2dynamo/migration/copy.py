@@ -289,6 +289,8 @@ class _Work:
             as_of=self._as_of,
             rows=result.rows,
             quarantined=quarantined,
+            skipped=result.skipped,
+            nulled=result.nulled,
         )
         table.reconcile |= result.vanished
         self._lease.check()
@@ -297,6 +299,8 @@ class _Work:
         faults.point("copy.segment.journaled")
         table.counts.rows += result.rows
         table.counts.written += result.written
+        table.counts.skipped += result.skipped
+        table.counts.nulled += result.nulled
 
     def _finish(self, workers: Workers, table: TableRun) -> None:
         if table.reconcile:
@@ -304,6 +308,7 @@ class _Work:
         faults.point("copy.table.reconciled")
         table.counts.written += self._retry(table)
         table.counts.quarantined = self._journal.quarantined_count(table.name)
+        table.counts.accepted = self._journal.accepted_count(table.name)
         self._journal.put_table(
             replace(
                 table.record,
@@ -311,6 +316,7 @@ class _Work:
                 rows=table.counts.rows,
                 items=table.counts.items,
                 quarantined=table.counts.quarantined,
+                skipped=table.counts.skipped,
                 updated_at=_now(),
             )
         )

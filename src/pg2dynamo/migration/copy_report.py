@@ -12,18 +12,23 @@ from pg2dynamo.migration.copy_secrets import SecretsReport
 class TableCounts:
     """One table: source rows, items that hold one, rows in quarantine; what this run wrote and deleted.
 
-    `rows == items + quarantined` always.
+    `rows == items + quarantined + skipped` always. `accepted` of the rows in quarantine are there with the plan's
+    consent, `skipped` rows are left out by the plan, and `nulled` values of the items are NULL by the plan, as DynamoDB
+    cannot hold them.
     """
 
     rows: int = 0
     quarantined: int = 0
     written: int = 0
     deleted: int = 0
+    accepted: int = 0
+    skipped: int = 0
+    nulled: int = 0
 
     @property
     def items(self) -> int:
         """Rows that are items now."""
-        return self.rows - self.quarantined
+        return self.rows - self.quarantined - self.skipped
 
     def as_json(self) -> dict[str, int]:
         """Return the counts as plain values."""
@@ -33,6 +38,9 @@ class TableCounts:
             "quarantined": self.quarantined,
             "written": self.written,
             "deleted": self.deleted,
+            "accepted": self.accepted,
+            "skipped": self.skipped,
+            "nulled": self.nulled,
         }
 
 
@@ -57,9 +65,14 @@ class CopyReport:
         return sum(counts.quarantined for counts in self.tables.values())
 
     @property
+    def accepted(self) -> int:
+        """Those of them that the plan accepts there."""
+        return sum(counts.accepted for counts in self.tables.values())
+
+    @property
     def ok(self) -> bool:
-        """Whether every row is an item and no more credentials are refused than was expected."""
-        return not self.quarantined and self.secrets.refused <= self.refused_expected
+        """Whether every row is where the plan wants it, and no more credentials are refused than was expected."""
+        return self.quarantined == self.accepted and self.secrets.refused <= self.refused_expected
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""

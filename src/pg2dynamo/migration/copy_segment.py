@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pg2dynamo import faults
 from pg2dynamo.dynamodb.client import dynamodb_client
 from pg2dynamo.dynamodb.journal import Journal, QuarantinedRow, SegmentRecord
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.writer import BatchWriter
-from pg2dynamo.errors import RowRefused, SourceUnreachable
+from pg2dynamo.errors import RowRefused, RowSkipped, SourceUnreachable
 from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration.source import connect_source
@@ -58,12 +58,29 @@ class SegmentTask:
 @dataclass(frozen=True, slots=True)
 class SegmentResult:
     """What was found and done: all visible rows, rows written now, rows refused now, and whether rows that an
-    earlier run copied are gone from this segment."""
+    earlier run copied are gone from this segment. Of all visible rows `skipped` are left out by the plan, and `nulled`
+    values of their items are NULL by the plan."""
 
     rows: int
     written: int
     quarantined: int
     vanished: bool
+    skipped: int = 0
+    nulled: int = 0
+
+
+@dataclass(slots=True)
+class _Counts:
+    """The rows that were read, and what became of them."""
+
+    read: int = 0
+    refused: int = 0
+    skipped: int = 0
+    nulled: int = 0
+
+    @property
+    def written(self) -> int:
+        return self.read - self.refused - self.skipped
 
 
 Report = Callable[[tuple[str, int]], None]
@@ -113,26 +130,48 @@ class Session:
         """See `copy_segment`."""
         previous = task.previous
         if previous is None:
-            read, refused = self._write(task, report)
-            return SegmentResult(read, read - refused, refused, vanished=False)
+            done = self._write(task, report)
+            return SegmentResult(done.read, done.written, done.refused, False, done.skipped, done.nulled)
         rows, newer = count_rows(self._connection, self.job.mapping, task.segment, previous.as_of)
         report((self.job.mapping.name, rows - newer))
-        read, refused = self._write(task, report) if newer else (0, 0)
-        return SegmentResult(rows, read - refused, refused, vanished=rows - newer < previous.rows)
+        done = self._write(task, report) if newer else _Counts()
+        vanished = rows - newer < previous.rows
+        whole = self._judged(task, previous, done) if newer or vanished else previous
+        return SegmentResult(rows, done.written, done.refused, vanished, whole.skipped, whole.nulled)
 
-    def _write(self, task: SegmentTask, report: Report) -> tuple[int, int]:
-        """Write the task's rows; return how many were read, and how many of them went to quarantine."""
-        read = 0
+    def _judged(self, task: SegmentTask, previous: SegmentRecord, done: _Counts) -> _Counts:
+        """Count, over all rows of a segment that has changed, what the plan's policies do to them."""
+        if not previous.skipped and not previous.nulled:
+            return done
+        # Which of the earlier rows were left out is not recorded: those may be the ones that have changed.
+        counts = _Counts()
+        whole = replace(task, previous=None)
+        for lines in self._read(whole, lambda _: None):
+            for line in lines:
+                self._judge(line, counts)
+        return counts
+
+    def _judge(self, line: bytes, counts: _Counts) -> None:
+        try:
+            counts.nulled += self._encoder.encode(line).nulled
+        except RowSkipped:
+            counts.skipped += 1
+        except RowRefused:
+            counts.refused += 1
+
+    def _write(self, task: SegmentTask, report: Report) -> _Counts:
+        """Write the task's rows; return how many were read, and what became of them."""
+        counts = _Counts()
         refused: list[QuarantinedRow] = []
         self._rejected.clear()
         unreadable: list[UnreadableRow] = []
         for lines in self._read(task, unreadable.append):
-            read += len(lines)
-            refused += [row for line in lines if (row := self._put(line)) is not None]
+            counts.read += len(lines)
+            refused += [row for line in lines if (row := self._put(line, counts)) is not None]
             report((self.job.mapping.name, len(lines)))
             faults.point("copy.batch.read")
-        read += len(unreadable)
-        refused += [self._quarantined(row.line, row.attribute, row.reason) for row in unreadable]
+        counts.read += len(unreadable)
+        refused += [self._unreadable(row) for row in unreadable]
         report((self.job.mapping.name, len(unreadable)))
         self._writer.flush()
         faults.point("copy.segment.written")
@@ -141,17 +180,25 @@ class Session:
         if refused:
             self._journal().put_quarantined(refused)
             faults.point("copy.segment.quarantined")
-        return read, len(refused)
+        counts.refused = len(refused)
+        return counts
 
     def _read(self, task: SegmentTask, on_unreadable: OnUnreadable) -> Iterator[list[bytes]]:
         newer_than = task.previous.as_of if task.previous else None
         return copy_rows(self._connection, self.job.mapping, task.segment, newer_than, on_unreadable)
 
-    def _put(self, line: bytes) -> QuarantinedRow | None:
+    def _put(self, line: bytes, counts: _Counts) -> QuarantinedRow | None:
         try:
             encoded = self._encoder.encode(line)
+        except RowSkipped as skipped:
+            counts.skipped += 1
+            if skipped.key is not None:
+                # It may have been an item before it changed, or before the plan said so.
+                self._writer.delete(skipped.key)
+            return None
         except RowRefused as refusal:
-            return self._quarantined(line, refusal.attribute, refusal.reason)
+            return self._quarantined(line, refusal.attribute, refusal.reason, accepted=refusal.accepted)
+        counts.nulled += encoded.nulled
         self._writer.put(encoded.key, encoded.item)
         return None
 
@@ -169,9 +216,14 @@ class Session:
         except RowRefused:
             return None
 
-    def _quarantined(self, line: bytes, attribute: str, reason: str) -> QuarantinedRow:
+    def _unreadable(self, row: UnreadableRow) -> QuarantinedRow:
+        accepted = row.accepted_by(self.job.mapping)
+        return self._quarantined(row.line, row.attribute, row.reason, accepted=accepted)
+
+    def _quarantined(self, line: bytes, attribute: str, reason: str, *, accepted: bool = False) -> QuarantinedRow:
         key = self._encoder.source_key(line)
-        return QuarantinedRow(self.job.mapping.name, key, attribute, reason, self.job.snapshot_label)
+        label = self.job.snapshot_label
+        return QuarantinedRow(self.job.mapping.name, key, attribute, reason, label, accepted=accepted)
 
     def _journal(self) -> Journal:
         return Journal(dynamodb_client(self.job.settings), self.job.control_table, self.job.migration)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from pg2dynamo.mapping.digest import digest_row
+from pg2dynamo.mapping.fitness import attribute_fault, key_limits, may_be_unfit, text_attributes, text_fault
 from pg2dynamo.mapping.keys import derived_values
-from pg2dynamo.mapping.table import TableMapping
-from pg2dynamo.mapping.values import Value
+from pg2dynamo.mapping.limits import key_fault
+from pg2dynamo.mapping.table import TableMapping, Unfit
+from pg2dynamo.mapping.values import Json, Text, Value
 
 Pairs: TypeAlias = Sequence[tuple[str, Value]]
 """Attribute names and values; NULL is left out, as an absent attribute is."""
@@ -39,15 +41,76 @@ class Difference:
         return {"table": self.table, "key": self.key, "kind": self.kind, "attributes": list(self.attributes)}
 
 
-def row_pairs(mapping: TableMapping, values: Sequence[Value], unrestored: Sequence[str]) -> Pairs:
-    """Return the pairs that a source row is digested from.
+class Expectation:
+    """What the items of a mapping's rows must hold, by the rows' values and the plan's policies. Not changed by use."""
 
-    `unrestored` names the attributes whose `back` does not give the column again: no item equals such a row.
-    """
-    read = {a.name: value for a, value in zip(mapping.read, values, strict=True)}
-    known = [(attribute.name, read[attribute.name]) for attribute in mapping.attributes]
-    pairs = [(name, value) for name, value in (*known, *derived_values(mapping, read).items()) if value is not None]
-    return [*pairs, (UNRESTORED, list(unrestored))] if unrestored else pairs
+    def __init__(self, mapping: TableMapping) -> None:
+        limits = key_limits(mapping)
+        policies = {a.name: a.unfit for a in mapping.read} | {d.name: d.unfit for d in mapping.derived}
+        self._mapping = mapping
+        self._values = [(a, limits.get(a.name)) for a in mapping.read if may_be_unfit(a.type, key=a.name in limits)]
+        self._derived_keys = [(d.name, limits[d.name], d.unfit) for d in mapping.derived if d.name in limits]
+        self._key_policies = [(name, policies[name]) for name in mapping.key_attributes]
+        self._texts = tuple(attribute.name for attribute in text_attributes(mapping))
+        judged = {*(a.unfit for a, _ in self._values), *(policy for _, _, policy in self._derived_keys)}
+        # Where all that is unfit is kept in quarantine, no item can equal its row, whatever it holds.
+        self._judges = not judged.union(policy for _, policy in self._key_policies) <= {"error", "quarantine"}
+
+    def pairs(
+        self, values: Sequence[Value], unrestored: Sequence[str], texts: Sequence[str | None] = ()
+    ) -> Pairs | None:
+        """Return the pairs that a source row is digested from; None when the plan leaves the row out.
+
+        `unrestored` names the attributes whose `back` does not give the column again: no item equals such a row.
+        `texts` are PostgreSQL's of the mapping's `text_attributes`.
+        """
+        mapping = self._mapping
+        read = {a.name: value for a, value in zip(mapping.read, values, strict=True)}
+        faults = self._replace(read, dict(zip(self._texts, texts, strict=True))) if self._judges else []
+        derived = derived_values(mapping, read)
+        if self._judges:
+            faults = faults or self._replace_keys(derived) or self._absent_keys(read | derived)
+            if faults and set(faults) == {"skip"}:
+                return None
+        known = [(attribute.name, read[attribute.name]) for attribute in mapping.attributes]
+        pairs = [(name, value) for name, value in (*known, *derived.items()) if value is not None]
+        return [*pairs, (UNRESTORED, list(unrestored))] if unrestored else pairs
+
+    def _replace(self, read: dict[str, Value], texts: Mapping[str, str | None]) -> list[Unfit]:
+        """Put texts and NULL where values do not fit; return the policies of the others that do not."""
+        faults: list[Unfit] = []
+        for attribute, limit in self._values:
+            name, value = attribute.name, read[attribute.name]
+            text = texts.get(name)
+            if attribute_fault(attribute, value, key_limit=limit) is None and not (text and _is_bare_string(value)):
+                continue
+            if attribute.unfit == "null":
+                read[name] = None
+            elif text is not None and text_fault(text) is None:
+                read[name] = Text(text)
+            else:
+                faults.append(attribute.unfit)
+        return faults
+
+    def _replace_keys(self, derived: dict[str, Value]) -> list[Unfit]:
+        """Take out what cannot be an index key; return the policies of the others that cannot be keys."""
+        faults: list[Unfit] = []
+        for name, limit, policy in self._derived_keys:
+            text = derived.get(name)
+            if not isinstance(text, str) or key_fault(len(text.encode("utf-8", "surrogatepass")), limit) is None:
+                continue
+            if policy == "null":
+                del derived[name]
+            else:
+                faults.append(policy)
+        return faults
+
+    def _absent_keys(self, values: Mapping[str, Value]) -> list[Unfit]:
+        return [policy for name, policy in self._key_policies if values.get(name) is None]
+
+
+def _is_bare_string(value: Value) -> bool:
+    return isinstance(value, Json) and isinstance(value.value, str)
 
 
 def key_pairs(mapping: TableMapping, pairs: Iterable[tuple[str, Value]]) -> list[tuple[str, Value]]:

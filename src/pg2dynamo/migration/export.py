@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,16 +20,16 @@ from typing import Any
 import orjson
 
 from pg2dynamo import faults
-from pg2dynamo.errors import RowRefused, RunnerActive, SourceChanged, SourceUnreachable, StageError
-from pg2dynamo.mapping.encode import Encoder
+from pg2dynamo.errors import RunnerActive, SourceChanged, SourceUnreachable, StageError
 from pg2dynamo.mapping.key_text import key_texts
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration import export_manifest
 from pg2dynamo.migration.binary_credentials import read_by_name
 from pg2dynamo.migration.credentials import compile_credentials, read_credentials
-from pg2dynamo.migration.difference import attribute_digests, row_pairs
+from pg2dynamo.migration.difference import Expectation, attribute_digests
 from pg2dynamo.migration.export_credentials import compared_credentials, credential_lines, require_same_credentials
 from pg2dynamo.migration.export_files import LineFiles, folder, sync_directory, sync_tree, write_durably
+from pg2dynamo.migration.export_items import ItemFiles
 from pg2dynamo.migration.export_manifest import ExportedCredentials, ExportedTable, FileRecord, Manifest, plan_digest
 from pg2dynamo.migration.progress import Progress, Silent
 from pg2dynamo.migration.source import compile_plan, connect_source, open_source, source_dsn, source_tables
@@ -73,8 +73,8 @@ class ExportReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every row is in the export as an item."""
-        return not self.quarantined
+        """Whether every row is in the export as an item, or where the plan wants it."""
+        return all(counts["quarantined"] == counts["accepted"] for counts in self.tables.values())
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
@@ -137,9 +137,7 @@ def _report(manifest: Manifest, directory: Path, seconds: float) -> ExportReport
         migration=manifest.migration,
         directory=directory,
         snapshot=dict(manifest.snapshot),
-        tables={
-            t.mapping.name: {"rows": t.rows, "items": t.items, "quarantined": t.quarantined} for t in manifest.tables
-        },
+        tables={table.mapping.name: table.counts for table in manifest.tables},
         credentials={c.source: c.rows for c in manifest.credentials},
         files=len(manifest.files),
         bytes=sum(file.bytes for file in manifest.files),
@@ -222,11 +220,14 @@ class ExportTask:
 
 @dataclass(frozen=True, slots=True)
 class SpanResult:
-    """The files of one span."""
+    """The files of one span, and what the plan's policies did to its rows; see `copy_report.TableCounts`."""
 
     data: tuple[FileRecord, ...]
     digests: tuple[FileRecord, ...]
     refused: tuple[FileRecord, ...]
+    accepted: int = 0
+    skipped: int = 0
+    nulled: int = 0
 
 
 def _export_tables(
@@ -269,8 +270,19 @@ def _exported(mapping: TableMapping, results: Mapping[int, SpanResult]) -> Expor
     data = tuple(file for result in ordered for file in result.data)
     refused = tuple(file for result in ordered for file in result.refused)
     items, quarantined = (sum(file.rows for file in files) for files in (data, refused))
-    digests = tuple(file for result in ordered for file in result.digests)
-    return ExportedTable(mapping, items + quarantined, items, quarantined, data, digests, refused)
+    skipped = sum(result.skipped for result in ordered)
+    return ExportedTable(
+        mapping=mapping,
+        rows=items + quarantined + skipped,
+        items=items,
+        quarantined=quarantined,
+        data=data,
+        digests=tuple(file for result in ordered for file in result.digests),
+        refused=refused,
+        accepted=sum(result.accepted for result in ordered),
+        skipped=skipped,
+        nulled=sum(result.nulled for result in ordered),
+    )
 
 
 def export_span(task: ExportTask, report: Report) -> SpanResult:
@@ -293,52 +305,33 @@ def _export_span(task: ExportTask, report: Report) -> SpanResult:
             LineFiles(directory, f"{verify}/refused-{number}") as refused,
             LineFiles(directory, f"{verify}/digests-{number}", ".gz") as digests,
         ):
+            items = ItemFiles(task.mapping, data, refused, report)
             for segment in task.segments:
                 unreadable: list[UnreadableRow] = []
                 lines = copy_rows(connection, task.mapping, segment, on_unreadable=unreadable.append)
-                rows = _write_items(task.mapping, lines, data, refused, report)
-                rows += _write_unreadable(task.mapping, unreadable, refused, report)
+                rows = items.write(lines)
+                rows += items.set_aside(unreadable)
                 compared = _write_digests(task.mapping, select_rows(connection, task.mapping, segment), digests)
                 if rows != compared:
                     raise SourceChanged(f"{segment} was read twice under one snapshot with {rows} and {compared} rows.")
                 faults.point("export.segment")
-    return SpanResult(tuple(data.records), tuple(digests.records), tuple(refused.records))
-
-
-def _write_items(
-    mapping: TableMapping, batches: Iterator[list[bytes]], data: LineFiles, refused: LineFiles, report: Report
-) -> int:
-    encoder = Encoder(mapping)
-    rows = 0
-    for lines in batches:
-        for line in lines:
-            try:
-                data.add((b'{"Item":' + encoder.encode(line).item + b"}",))
-            except RowRefused as fault:
-                refused.add((_refused(encoder, line, fault.attribute, fault.reason),))
-        rows += len(lines)
-        report((mapping.name, len(lines)))
-    return rows
-
-
-def _write_unreadable(mapping: TableMapping, rows: Sequence[UnreadableRow], refused: LineFiles, report: Report) -> int:
-    encoder = Encoder(mapping)
-    for row in rows:
-        refused.add((_refused(encoder, row.line, row.attribute, row.reason),))
-    report((mapping.name, len(rows)))
-    return len(rows)
-
-
-def _refused(encoder: Encoder, line: bytes, attribute: str, reason: str) -> bytes:
-    return orjson.dumps({"key": encoder.source_key(line), "attribute": attribute, "reason": reason})
+    files = tuple(data.records), tuple(digests.records), tuple(refused.records)
+    return SpanResult(*files, items.accepted, items.skipped, items.nulled)
 
 
 def _write_digests(mapping: TableMapping, batches: Iterator[list[Any]], digests: LineFiles) -> int:
-    """Write digests of key, row and attributes, and the key, of every row, read by the path of verification."""
+    """Write digests of key, row and attributes, and the key, of every row that is to be an item.
+
+    The rows are read by the path of verification; return how many there were.
+    """
     rows = 0
+    expected = Expectation(mapping)
     for batch in batches:
         for row in batch:
-            entry = digested_row(mapping, row_pairs(mapping, row.values, row.unrestored))
+            pairs = expected.pairs(row.values, row.unrestored, row.texts)
+            if pairs is None:
+                continue
+            entry = digested_row(mapping, pairs)
             key = orjson.dumps(key_texts(mapping, dict(entry.of)))
             hexes = (entry.key.hex(), entry.row.hex(), attribute_digests(mapping, entry.of).hex())
             digests.add((b"\t".join((*(text.encode() for text in hexes), key)),))

@@ -20,7 +20,7 @@ from pg2dynamo.plan.model import Plan
 from pg2dynamo.plan.table import TablePlan
 
 FORMAT = "pg2dynamo-export"
-VERSION = 2
+VERSION = 3
 """Raise it when an older import could misread a newer export."""
 
 NAME = "manifest.json"
@@ -38,7 +38,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class ExportedTable:
-    """One table: `rows` = `items` + `quarantined`.
+    """One table: `rows` = `items` + `quarantined` + `skipped`; see `copy_report.TableCounts` for what these are.
 
     `data` holds the items as ImportTable takes them, `digests` the digest of each row as verification reads
     it, `refused` the rows that no item can hold.
@@ -51,6 +51,15 @@ class ExportedTable:
     data: tuple[FileRecord, ...]
     digests: tuple[FileRecord, ...]
     refused: tuple[FileRecord, ...]
+    accepted: int = 0
+    skipped: int = 0
+    nulled: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts by name."""
+        names = ("rows", "items", "quarantined", "accepted", "skipped", "nulled")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def files(self) -> tuple[FileRecord, ...]:
@@ -156,6 +165,9 @@ def _table(entry: Mapping[str, Any]) -> ExportedTable:
         data=_files(entry["data"]),
         digests=_files(entry["digests"]),
         refused=_files(entry["refused"]),
+        accepted=entry["accepted"],
+        skipped=entry["skipped"],
+        nulled=entry["nulled"],
     )
 
 

@@ -176,9 +176,11 @@ def _open_table(
     records = journal.segments(job.mapping.name) if same else []
     done = {record.leaf: record for record in records if record.leaf.startswith(job.leaf_prefix)}
     finished = known is not None and known.state == "complete" and len(done) == len(exported.data) and bool(done)
-    return _TableRun(
-        exported, job, _record(exported, job, target), done, not first and not finished, TableCounts(exported.rows)
-    )
+    return _TableRun(exported, job, _record(exported, job, target), done, not first and not finished, _counts(exported))
+
+
+def _counts(exported: ExportedTable) -> TableCounts:
+    return TableCounts(exported.rows, skipped=exported.skipped, nulled=exported.nulled)
 
 
 def _record(exported: ExportedTable, job: ImportJob, target: DescribedTable) -> TableRecord:
@@ -195,6 +197,7 @@ def _record(exported: ExportedTable, job: ImportJob, target: DescribedTable) -> 
         items=0,
         quarantined=exported.quarantined,
         updated_at=_now(),
+        skipped=exported.skipped,
     )
 
 
@@ -258,6 +261,7 @@ class _Work:
             self._lease.check()
             table.counts.deleted = delete_vanished_items(table.job, table.exported, allowed)
         table.counts.quarantined = self._journal.quarantined_count(name)
+        table.counts.accepted = self._journal.accepted_count(name)
         counts = table.counts
         self._journal.put_table(
             replace(

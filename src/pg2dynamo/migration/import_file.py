@@ -106,5 +106,10 @@ def refused_rows(directory: Path, exported: ExportedTable, snapshot_label: str) 
         for line in read_lines(directory, file):
             entry = orjson.loads(line)
             yield QuarantinedRow(
-                exported.mapping.name, entry["key"], entry["attribute"], entry["reason"], snapshot_label
+                table=exported.mapping.name,
+                key=entry["key"],
+                attribute=entry["attribute"],
+                reason=entry["reason"],
+                snapshot=snapshot_label,
+                accepted=entry["accepted"],
             )

@@ -19,7 +19,13 @@ from pg2dynamo.mapping.digest import digest_key
 from pg2dynamo.mapping.key_text import KeyTexts, can_be_key, item_key, key_values
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.values import Value
-from pg2dynamo.migration.difference import Difference, Pairs, attributes_unlike, differing_attributes, row_pairs
+from pg2dynamo.migration.difference import (
+    Difference,
+    Expectation,
+    Pairs,
+    attributes_unlike,
+    differing_attributes,
+)
 from pg2dynamo.migration.verify_segment import (
     VerifyJob,
     again_when_cut_off,
@@ -58,11 +64,14 @@ class SourceLookup:
     def look(self, keys: Sequence[Mapping[str, Value]]) -> dict[bytes, Seen]:
         """See RowLookup."""
         mapping = self.job.mapping
+        expected = Expectation(mapping)
         seen: dict[bytes, Seen] = {}
         for rows in select_rows_by_key(source_connection(self.job), mapping, keys):
             for row in rows:
-                digested = digested_row(mapping, row_pairs(mapping, row.values, row.unrestored))
-                seen[digested.key] = Seen(digested.row, digested.of)
+                pairs = expected.pairs(row.values, row.unrestored, row.texts)
+                if pairs is not None:
+                    digested = digested_row(mapping, pairs)
+                    seen[digested.key] = Seen(digested.row, digested.of)
         return seen
 
 

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from pg2dynamo.dynamodb.journal import Journal, QuarantinedRow
 from pg2dynamo.dynamodb.writer import BatchWriter
-from pg2dynamo.errors import RowRefused
+from pg2dynamo.errors import RowRefused, RowSkipped
 from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration.copy_segment import CopyJob
@@ -43,9 +43,9 @@ def retry_quarantined(
 ) -> RetryResult:
     """Read the rows again under the job's snapshot and write those that fit now.
 
-    A row leaves the quarantine only when its item is written or the row is gone. A row whose key was too long
-    to be kept leaves it when `whole`: then this run has read the whole table and would have refused it anew.
-    Idempotent.
+    A row leaves the quarantine only when its item is written, the row is gone or the plan leaves it out. A row whose
+    key was too long to be kept leaves it when `whole`: then this run has read the whole table and would have refused
+    it anew. Idempotent.
     """
     result = RetryResult()
     groups = _groups(rows)
@@ -70,11 +70,11 @@ def _retry_group(
     unreadable: list[UnreadableRow] = []
     keys = [row.key for row in group]
     lines = [line for batch in copy_rows_by_key(connection, job.mapping, keys, unreadable.append) for line in batch]
-    refused = _write(job, encoder, lines)
-    refused |= {_key(encoder.source_key(row.line)): (row.attribute, row.reason) for row in unreadable}
+    refused, skipped = _write(job, encoder, lines)
+    refused |= {_key(encoder.source_key(row.line)): _of_unreadable(row, job) for row in unreadable}
     found = {_key(encoder.source_key(line)) for line in lines} | refused.keys()
-    still = [_refused_again(waiting[key], job, *reason) for key, reason in refused.items()]
-    result.written += len(found - refused.keys())
+    still = [_refused_again(waiting[key], job, refusal) for key, refusal in refused.items()]
+    result.written += len(found - refused.keys() - skipped)
     result.gone += len(waiting.keys() - found)
     result.refused += len(still)
     journal.put_quarantined(still)
@@ -91,27 +91,44 @@ def _key(key: dict[str, str | None]) -> Key:
     return frozenset(key.items())
 
 
-def _write(job: CopyJob, encoder: Encoder, lines: list[bytes]) -> dict[Key, tuple[str, str]]:
-    """Write the rows; return attribute and reason of those that are refused, by source key."""
-    refused: dict[Key, tuple[str, str]] = {}
+def _of_unreadable(row: UnreadableRow, job: CopyJob) -> RowRefused:
+    return RowRefused(row.attribute, row.reason, accepted=row.accepted_by(job.mapping))
+
+
+def _write(job: CopyJob, encoder: Encoder, lines: list[bytes]) -> tuple[dict[Key, RowRefused], set[Key]]:
+    """Write the rows; return the refusals by source key, and the rows that are left out, whose items are deleted."""
+    refused: dict[Key, RowRefused] = {}
+    left_out: set[Key] = set()
     sources: dict[bytes, Key] = {}
 
     def reject(item_key: bytes, reason: str) -> None:
-        refused[sources[item_key]] = ("", reason)
+        refused[sources[item_key]] = RowRefused("", reason)
 
     with BatchWriter(job.settings, job.mapping.target, on_refused=reject) as writer:
         for line in lines:
             source = _key(encoder.source_key(line))
             try:
                 encoded = encoder.encode(line)
+            except RowSkipped as skipped:
+                left_out.add(source)
+                if skipped.key is not None:
+                    sources[skipped.key] = source
+                    writer.delete(skipped.key)
+                continue
             except RowRefused as refusal:
-                refused[source] = (refusal.attribute, refusal.reason)
+                refused[source] = refusal.with_traceback(None)
                 continue
             sources[encoded.key] = source
             writer.put(encoded.key, encoded.item)
         writer.flush()
-    return refused
+    return refused, left_out
 
 
-def _refused_again(row: QuarantinedRow, job: CopyJob, attribute: str, reason: str) -> QuarantinedRow:
-    return replace(row, attribute=attribute, reason=reason, snapshot=job.snapshot_label)
+def _refused_again(row: QuarantinedRow, job: CopyJob, refusal: RowRefused) -> QuarantinedRow:
+    return replace(
+        row,
+        attribute=refusal.attribute,
+        reason=refusal.reason,
+        snapshot=job.snapshot_label,
+        accepted=refusal.accepted,
+    )

@@ -21,7 +21,7 @@ from pg2dynamo.dynamodb.journal import Journal, QuarantinedRow
 from pg2dynamo.dynamodb.lease import Lease
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.writer import BatchWriter
-from pg2dynamo.errors import MassDeletion, RowRefused, StageError
+from pg2dynamo.errors import MassDeletion, RowRefused, RowSkipped, StageError
 from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.key_text import can_be_key, item_key, key_values
 from pg2dynamo.mapping.table import TableMapping
@@ -45,15 +45,21 @@ PHASE = "repair"
 
 @dataclass(slots=True)
 class RepairCounts:
-    """One table: items put because their row is there, deleted because it is gone, rows DynamoDB cannot hold."""
+    """One table: items put because their row is there, deleted because it is gone, rows DynamoDB cannot hold.
+
+    Of the latter `accepted` may stay in quarantine by the plan. `skipped` rows are there, and left out by the plan:
+    their items are deleted too.
+    """
 
     written: int = 0
     deleted: int = 0
     quarantined: int = 0
+    accepted: int = 0
+    skipped: int = 0
 
     def as_json(self) -> dict[str, int]:
         """Return the counts as plain values."""
-        return {"written": self.written, "deleted": self.deleted, "quarantined": self.quarantined}
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +73,8 @@ class RepairReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every row of the report could be mended."""
-        return not any(counts.quarantined for counts in self.tables.values())
+        """Whether every row of the report could be mended, or may stay in quarantine."""
+        return all(counts.quarantined == counts.accepted for counts in self.tables.values())
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
@@ -241,6 +247,7 @@ class _Work:
         mapping = self.mappings[batch.table]
         encoder = Encoder(mapping)
         sources: dict[bytes, dict[str, str | None]] = {}
+        left_out: list[dict[str, str | None]] = []
         refused: list[QuarantinedRow] = []
 
         def reject(item_key: bytes, reason: str) -> None:
@@ -253,8 +260,13 @@ class _Work:
                     source = encoder.source_key(line)
                     try:
                         encoded = encoder.encode(line)
+                    except RowSkipped as skipped:
+                        left_out.append(source)
+                        if skipped.key is not None:
+                            writer.delete(skipped.key)
+                        continue
                     except RowRefused as refusal:
-                        refused.append(self._quarantined(batch.table, source, refusal.attribute, refusal.reason))
+                        refused.append(self._refused(batch.table, source, refusal))
                         continue
                     sources[encoded.key] = source
                     writer.put(encoded.key, encoded.item)
@@ -263,14 +275,21 @@ class _Work:
             writer.flush()
         for row in unreadable:
             source = encoder.source_key(row.line)
-            refused.append(self._quarantined(batch.table, source, row.attribute, row.reason))
+            unread = RowRefused(row.attribute, row.reason, accepted=row.accepted_by(mapping))
+            refused.append(self._refused(batch.table, source, unread))
         self.journal.put_quarantined(refused)
         if next(self.journal.quarantined(batch.table), None) is not None:
-            mended = [self._quarantined(batch.table, key, "", "") for key in sources.values()]
+            mended = [self._quarantined(batch.table, key, "", "") for key in (*sources.values(), *left_out)]
             self.journal.remove_quarantined(mended)
         counts.written += len(sources)
         counts.deleted += len(batch.gone)
         counts.quarantined += len(refused)
+        counts.accepted += sum(row.accepted for row in refused)
+        counts.skipped += len(left_out)
+
+    def _refused(self, table: str, key: dict[str, str | None], refusal: RowRefused) -> QuarantinedRow:
+        row = self._quarantined(table, key, refusal.attribute, refusal.reason)
+        return replace(row, accepted=refusal.accepted)
 
     def _quarantined(self, table: str, key: dict[str, str | None], attribute: str, reason: str) -> QuarantinedRow:
         return QuarantinedRow(table, key, attribute, reason, self.snapshot)

@@ -20,7 +20,8 @@ class TableStatus:
     """One entry of the plan, by its `name`.
 
     `state` is `not started`, `copying` or `complete`; rows and items are those of the last copy. `segments` are
-    copied and journaled; `quarantined` is what is in quarantine now.
+    copied and journaled; `quarantined` is what is in quarantine now, `accepted` of it with the plan's consent;
+    `skipped` rows were left out by the plan.
     """
 
     name: str
@@ -33,6 +34,8 @@ class TableStatus:
     segments: int
     snapshot: str | None
     updated_at: str | None
+    accepted: int = 0
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ def _table(journal: Journal, name: str, source: str, target: str, record: TableR
         segments=journal.segment_count(name),
         snapshot=record.snapshot if record else None,
         updated_at=record.updated_at if record else None,
+        accepted=journal.accepted_count(name),
+        skipped=record.skipped if record else 0,
     )
 
 

@@ -25,7 +25,7 @@ from pg2dynamo.mapping.digest import Buckets, bucket_of, digest_key, digest_row
 from pg2dynamo.mapping.key_text import KeyTexts, key_texts, texts_of_item
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.values import Foreign, Json
-from pg2dynamo.migration.difference import Pairs, key_pairs, row_pairs
+from pg2dynamo.migration.difference import Expectation, Pairs, key_pairs
 from pg2dynamo.migration.source import connect_source
 from pg2dynamo.migration.spill import Side, SpilledKey
 from pg2dynamo.migration.workers import Report
@@ -97,8 +97,10 @@ class RowPart:
     def read(self) -> Iterator[list[Digested]]:
         """See Part; raises SourceChanged when the table was rewritten meanwhile."""
         mapping = self.job.mapping
+        expected = Expectation(mapping)
         for rows in select_rows(source_connection(self.job), mapping, self.segment):
-            yield [digested_row(mapping, row_pairs(mapping, row.values, row.unrestored)) for row in rows]
+            found = [expected.pairs(row.values, row.unrestored, row.texts) for row in rows]
+            yield [digested_row(mapping, pairs) for pairs in found if pairs is not None]
 
     def key_of(self, entry: Digested) -> KeyTexts:
         """See Part."""

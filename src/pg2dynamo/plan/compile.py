@@ -14,6 +14,7 @@ from pg2dynamo.mapping.table import (
     SourceKeyColumn,
     TableMapping,
     TableName,
+    Unfit,
     quote_identifier,
 )
 from pg2dynamo.mapping.templates import Placeholder, Template, fault, parse_template
@@ -23,7 +24,7 @@ from pg2dynamo.plan.embed import embedded_attributes
 from pg2dynamo.plan.extras import constant_attributes, lookup_attributes, ttl_attributes
 from pg2dynamo.plan.identity import identity_of, require_identity
 from pg2dynamo.plan.schema import SourceTable, fingerprint
-from pg2dynamo.plan.table import Index, Key, TablePlan
+from pg2dynamo.plan.table import AttributeRule, Index, Key, TablePlan
 
 Catalog = Mapping[TableName, SourceTable]
 Computed = Mapping[tuple[str, ...], Mapping[str, ColumnType]]
@@ -51,7 +52,7 @@ def compile_table(
     _require_unchanged(plan, table)
     policy = (policy or Policy()).within(plan.unfit, plan.nulls)
     attributes = _attributes(label, plan, table, computed, policy, catalog or {}, embedded or {})
-    hidden, derived = _derived(label, plan, table, attributes)
+    hidden, derived = _derived(label, plan, table, attributes, policy)
     attributes = _key_policies(label, plan, attributes, {name for d in derived for name in d.template.names})
     maps = dict.fromkeys(attribute.path[0] for attribute in attributes if attribute.path)
     require_distinct(label, [*(a.name for a in attributes), *maps, *(d.name for d in derived)])
@@ -122,7 +123,7 @@ def _with_policies(plan: TablePlan) -> Iterator[str]:
 
 
 def _derived(
-    label: str, plan: TablePlan, table: SourceTable, attributes: tuple[Attribute, ...]
+    label: str, plan: TablePlan, table: SourceTable, attributes: tuple[Attribute, ...], policy: Policy
 ) -> tuple[tuple[Attribute, ...], tuple[Derived, ...]]:
     """Return what is read for templates only, and the attributes that templates make."""
     known = {a.name: a for a in attributes if a.column is None} | {a.column: a for a in attributes if a.column}
@@ -136,25 +137,36 @@ def _derived(
             if isinstance(part, str):
                 parts.append(part)
                 continue
-            read = known.get(part[0]) or hidden.get(part[0]) or _hidden(label, name, table, part[0])
+            read = known.get(part[0]) or hidden.get(part[0]) or _hidden(label, name, table, part[0], policy)
             if read.name not in {a.name for a in attributes}:
                 hidden[part[0]] = read
             parts.append(Placeholder(read.name, read.type, part[1]))
         template = Template(tuple(parts))
         if why := fault(template):
             raise PlanError(f"{label}: the template of {name}: {why}.")
-        derived.append(Derived(name, template))
+        derived.append(Derived(name, template, _template_policy(label, plan, name, rule, policy)))
     return tuple(hidden.values()), tuple(derived)
 
 
-def _hidden(label: str, name: str, table: SourceTable, column: str) -> Attribute:
+def _template_policy(label: str, plan: TablePlan, name: str, rule: AttributeRule, policy: Policy) -> Unfit:
+    """Return what holds for a text of the template that cannot be a key; one that is of no key always fits."""
+    refused = ("text", "null") if name in (plan.key.hash, plan.key.range) else ("text",)
+    if rule.unfit in refused or rule.nulls == "null":
+        what = f"`unfit: {rule.unfit}`" if rule.unfit in refused else "`nulls: null`"
+        raise PlanError(f"{label}: {what} is not possible for {name}, which is a template.")
+    unfit = policy.within(rule.unfit, None).unfit
+    return "error" if unfit in refused else unfit
+
+
+def _hidden(label: str, name: str, table: SourceTable, column: str, policy: Policy) -> Attribute:
     found = table.column(column)
     if found is None:
         raise PlanError(
             f"{label}: the template of {name} names {column}, which is no column and no computed attribute."
         )
     # No attribute has such a name: it is not to be met in an item.
-    return Attribute(f"pg2dynamo hidden {column}", quote_identifier(column), found.type, column)
+    unfit = "error" if policy.unfit == "text" else policy.unfit
+    return Attribute(f"pg2dynamo hidden {column}", quote_identifier(column), found.type, column, unfit=unfit)
 
 
 def _key_names(plan: TablePlan) -> list[str]:

@@ -13,11 +13,12 @@ import psycopg
 from psycopg import pq
 
 from pg2dynamo.errors import SourceError
+from pg2dynamo.mapping.fitness import text_attributes
 from pg2dynamo.mapping.keys import lookup_attributes
 from pg2dynamo.mapping.table import Attribute, TableMapping, quote_identifier
-from pg2dynamo.mapping.types import ColumnType
+from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.mapping.values import Value
-from pg2dynamo.postgres.binary_values import reads_output
+from pg2dynamo.postgres.binary_values import reader, reads_output
 from pg2dynamo.postgres.connect import translated
 from pg2dynamo.postgres.embedded_rows import as_records, attribute_reader
 from pg2dynamo.postgres.literals import compared
@@ -34,6 +35,8 @@ from pg2dynamo.postgres.storage import unmoved
 from pg2dynamo.postgres.streaming import ROWS_PER_CHUNK, binary_rows
 from pg2dynamo.postgres.unreadable import failing, fails, is_of_a_row, read_around, read_whole, savepoint
 
+_TEXTS = reader(ColumnType(Kind.ARRAY, "text[]", 1009, ColumnType(Kind.TEXT, "text", 25)))
+
 GUARDED_ROWS_AT_ONCE = 20
 """Where cells may be megabytes long."""
 
@@ -43,11 +46,13 @@ class SourceRow:
     """One row: its values in the order of what the mapping reads (`TableMapping.read`).
 
     `unrestored` names the attributes whose `back` does not give the column again, and those that cannot be read or
-    are too large for any item (their values are None): no item has such a row.
+    are too large for any item (their values are None): no item has such a row. `texts` are what PostgreSQL writes for
+    the mapping's `fitness.text_attributes`, in their order.
     """
 
     values: tuple[Value, ...]
     unrestored: tuple[str, ...]
+    texts: tuple[str | None, ...] = ()
 
 
 def select_rows(
@@ -170,6 +175,8 @@ class _Select:
         self._parts = [a for a in self._read if a.name in wanted]
         self._checked = [a for a in self._parts if a.name in checked]
         self._readers = [attribute_reader(attribute) for attribute in self._parts]
+        texts = {attribute.name for attribute in text_attributes(mapping)}
+        self._texts = [n for n, a in enumerate(self._read) if a in self._parts and a.name in texts]
         keys = {key.position for key in mapping.source_key}
         self._never_large = frozenset(a.name for n, a in enumerate(mapping.read) if n in keys)
 
@@ -183,13 +190,15 @@ class _Select:
     def _rows(self, result: pq.abc.PGresult, guard: Guarded | None) -> list[SourceRow]:
         get = result.get_value
         columns = list(enumerate(self._readers))
+        checks = len(columns) + bool(self._texts)
         batch = []
         for row in range(result.ntuples):
             values = tuple(None if (data := get(row, column)) is None else read(data) for column, read in columns)
-            unrestored = self._unrestored(get(row, len(columns)) or b"") if self._checked else ()
-            if guard is not None and (signs := get(row, len(columns) + bool(self._checked))):
+            texts = _read_texts(get(row, len(columns)) or b"") if self._texts else ()
+            unrestored = self._unrestored(get(row, checks) or b"") if self._checked else ()
+            if guard is not None and (signs := get(row, checks + bool(self._checked))):
                 unrestored = tuple({*unrestored, *self._too_large(guard, signs.decode())})
-            batch.append(SourceRow(values, unrestored))
+            batch.append(SourceRow(values, unrestored, texts))
         return batch
 
     def _unrestored(self, same: bytes) -> tuple[str, ...]:
@@ -204,13 +213,15 @@ class _Select:
         return quote_identifier(self._read[number].name if self._checked else str(number))
 
     def _query(self, rows: str) -> tuple[str, Guarded | None]:
-        """Return the SELECT: a column for each attribute, and for all `back` rules together one text of t and f.
+        """Return the SELECT: a column for each attribute, one for all texts, and for all `back` rules one of t and f.
 
         `back` speaks of the attributes, so it is evaluated over a subquery in which they have their names. The
         column to restore goes beside them, under a name that no attribute has.
         """
         if not self._checked and not self._guarded:
-            return f"SELECT {', '.join(_output(a.sql, a.type) for a in self._parts)} {rows}", None
+            cells = [_output(a.sql, a.type) for a in self._parts]
+            cells += self._texts_cell([_text(self._read[n].sql) for n in self._texts])
+            return f"SELECT {', '.join(cells)} {rows}", None
         named = [(self._name(n), a.sql, a.type) for n, a in enumerate(self._read)]
         originals = [(_original(n), quote_identifier(a.restores or a.name)) for n, a in enumerate(self._checked)]
         outputs = {name: _output(name, column_type) for name, _, column_type in named}
@@ -223,6 +234,7 @@ class _Select:
             ]
             guard = Guarded([*columns, *((name, sql, None) for name, sql in originals)], rows)
             cells = [guard.cell(name, outputs[name]) for name in shown]
+            cells += self._texts_cell([guard.cell(self._name(n), _text(self._name(n))) for n in self._texts])
             # Where a cell is too large the row cannot be restored from an item anyway.
             same = f"CASE WHEN {guard.signs} IS NULL THEN {same} ELSE repeat('t', {len(self._checked)}) END"
             cells += [same] if self._checked else []
@@ -230,7 +242,12 @@ class _Select:
         inner = ", ".join(f"{sql} AS {name}" for name, sql in [*((n, sql) for n, sql, _ in named), *originals])
         # OFFSET 0 keeps the planner from merging the levels, which would evaluate an expression twice.
         subquery = f"(SELECT {inner} {rows} OFFSET 0) AS attributes"
-        return f"SELECT {', '.join([*(outputs[name] for name in shown), same])} FROM {subquery}", None  # noqa: S608
+        cells = [*(outputs[name] for name in shown), *self._texts_cell([_text(self._name(n)) for n in self._texts])]
+        return f"SELECT {', '.join([*cells, same])} FROM {subquery}", None  # noqa: S608
+
+    def _texts_cell(self, texts: Sequence[str]) -> list[str]:
+        """Return the one column of all texts: a target list has 1,664 entries at most, a table 1,600 columns."""
+        return [f"ARRAY[{', '.join(texts)}]::text[]"] if texts else []
 
 
 def _absent(attribute: Attribute) -> Attribute:
@@ -250,5 +267,14 @@ def _same(back: str, original: str) -> str:
     )
 
 
+def _text(sql: str) -> str:
+    return f"CASE WHEN num_nulls({sql}) = 0 THEN format('%s', {sql}) END"
+
+
+def _read_texts(data: bytes) -> tuple[str | None, ...]:
+    found = _TEXTS(data)
+    return tuple(None if text is None else str(text) for text in found) if isinstance(found, list) else ()
+
+
 def _output(sql: str, column_type: ColumnType) -> str:
-    return f"CASE WHEN num_nulls({sql}) = 0 THEN format('%s', {sql}) END" if reads_output(column_type) else sql
+    return _text(sql) if reads_output(column_type) else sql

@@ -6,7 +6,7 @@ import json
 import struct
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.mapping.values import Bounded, Endless, Json, JsonValue, Value
@@ -132,13 +132,23 @@ def _interval(data: bytes) -> tuple[int, ...] | Endless:  # interval_send: micro
 
 
 def _json(data: bytes) -> Json:  # json_send
+    return _document(data, _json_object)
+
+
+def _document(data: bytes, read_object: Callable[[Any], Any] | None) -> Json:
     text = _text(data)
     try:
-        value: JsonValue = json.loads(text, parse_float=_json_number, parse_int=Decimal)
+        value: JsonValue = json.loads(text, parse_float=_json_number, parse_int=Decimal, object_pairs_hook=read_object)
     except RecursionError:
         # Nested far deeper than any item can be: give what no item can hold, as attribute names are not empty.
         value = {"": text}
     return Json(value)
+
+
+def _json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the entries; where a name stands twice, with an entry that no item can hold: one without a name."""
+    entries = dict(pairs)
+    return entries if len(entries) == len(pairs) else {**entries, "": None}
 
 
 def _json_number(text: str) -> Decimal:
@@ -150,7 +160,7 @@ def _json_number(text: str) -> Decimal:
 
 
 def _jsonb(data: bytes) -> Json:  # jsonb_send: a version byte, then the text
-    return _json(data[1:])
+    return _document(data[1:], None)  # no name stands twice
 
 
 def _array_reader(element: Reader, *, of_arrays: bool) -> Reader:

@@ -25,6 +25,10 @@ class UnreadableRow:
     attribute: str
     reason: str
 
+    def accepted_by(self, mapping: TableMapping) -> bool:
+        """Return whether the plan accepts it in quarantine: one that is too large, not one that cannot be computed."""
+        return self.reason == TOO_LARGE and mapping.unfit == "quarantine"
+
 
 OnUnreadable = Callable[[UnreadableRow], None]
 
