@@ -99,13 +99,16 @@ def test_a_line_that_no_item_can_be_is_not_split(line: bytes, monkeypatch: pytes
 
 @pytest.fixture
 def huge(any_database: Database) -> Database:
-    """Two tables alike but for a jsonb cell of 260 MB (the most there can be), a text of 300 MB, a bytea of 1 GB."""
+    """Two tables alike but for a jsonb cell of 260 MB (the most there can be), a text of 300 MB, a bytea of 600 MB.
+
+    PostgreSQL itself cannot write the bytea out: its text would be longer than the 1 GB that a value can have.
+    """
     for name in ("small", "large"):
         run(any_database, TABLE.replace(".t ", f".{name} "), SMALL.replace(".t ", f".{name} "))
     external = ", ".join(f"ALTER {name} SET STORAGE external" for name in "tbj")
     run(any_database, f"ALTER TABLE public.large {external}")  # compressing takes longer than writing
     run(any_database, "INSERT INTO public.large (id, t) VALUES (97, repeat('x', 300000000))")
-    run(any_database, "INSERT INTO public.large (id, b) VALUES (98, convert_to(repeat('x', 1000000000), 'UTF8'))")
+    run(any_database, "INSERT INTO public.large (id, b) VALUES (98, convert_to(repeat('x', 600000000), 'UTF8'))")
     run(any_database, "INSERT INTO public.large (id, j) VALUES (99, to_jsonb(repeat('x', 260000000)))")
     return any_database
 
