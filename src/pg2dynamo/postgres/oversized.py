@@ -28,7 +28,7 @@ takes 134 characters for 3 bytes, so 18.3 million in all."""
 TOO_LARGE = f"an item of more than {ITEM_BYTES:,} bytes"
 
 _LARGE = '"pg2dynamo large"'
-_BOUNDED = frozenset(Kind) - {Kind.TEXT, Kind.BYTEA, Kind.JSON, Kind.JSONB, Kind.ARRAY, Kind.OUTPUT}
+_BOUNDED = frozenset(Kind) - {Kind.TEXT, Kind.BYTEA, Kind.JSON, Kind.JSONB, Kind.ARRAY, Kind.OUTPUT, Kind.EMBEDDED}
 
 Column = tuple[str, str, ColumnType | None]
 """A quoted name, the SQL that it stands for, and its type; None for what is never too large."""
@@ -78,6 +78,9 @@ def _too_large(name: str, column_type: ColumnType) -> str:
         test = f"octet_length({name}::text) > {TEXT_BYTES}"
     elif column_type.kind is Kind.BYTEA:
         test = f"octet_length({name}) > {TEXT_BYTES}"
+    elif column_type.kind is Kind.EMBEDDED:
+        # Without what stands for NULL, which takes no byte of the item.
+        test = f"octet_length(array_to_string({name}, '')) > {DOCUMENT_BYTES}"
     else:
         # A comma stands in a text or before an entry, and is a byte of the item or more.
         commas = f"octet_length(shown) - octet_length(replace(shown, ',', '')) > {ITEM_BYTES}"
