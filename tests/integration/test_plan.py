@@ -107,6 +107,12 @@ def test_the_first_rows_are_shown_as_the_items_that_they_become_and_refused_ones
     assert len(orders["rows"]) == 3
 
 
+def test_a_row_that_the_plan_leaves_out_is_shown_as_skipped(source: Database) -> None:
+    report = shown(source, PLAN.replace('sk: {template: "ORDER"}', 'sk: {template: "ORDER"}, total: {unfit: skip}'))
+    assert list(entry(report, "public.orders").as_json()["rows"][1]) == ["skipped", "key"]
+    assert "  skipped: the row id=2: attribute total: " in printed(report)
+
+
 def test_only_rows_of_the_filter_are_shown(source: Database) -> None:
     [row] = entry(shown(source), "app-lines").as_json()["rows"]
     assert (row["item"]["pk"], row["item"]["price"]) == ({"S": "ORDER#1"}, {"N": "6"})
@@ -230,6 +236,17 @@ def test_the_command_prints_json_and_a_wrong_plan_is_told_with_file_and_line(
     result = CliRunner().invoke(app, ["plan", "--plan", str(path)])
     assert result.exit_code == 2
     assert f"PlanError: {path}:4: orders: the key attribute dya is no column" in result.stderr
+
+
+def test_the_checklist_says_where_in_the_file_an_entry_that_does_not_fit_stands(
+    source: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, any_aws_environ: dict[str, str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", source.dsn)
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN.partition("secrets:")[0].replace("    where: price > 5\n", "    columns:\n      - prise\n"))
+    lines = json.loads(CliRunner().invoke(app, ["check", "--plan", str(path), "--json"]).stdout)["lines"]
+    [message] = [line["message"] for line in lines if line["level"] == "failed" and "prise" in line["message"]]
+    assert message.startswith(f"{path}:15: app-lines (from lines): `columns` names prise")
 
 
 def test_the_schema_is_printed_without_a_plan() -> None:

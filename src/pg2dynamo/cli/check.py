@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
@@ -11,6 +12,7 @@ from pg2dynamo.cli.command import DEFAULT_PLAN, DONE, FAILED, JsonOption, PlanOp
 from pg2dynamo.migration.check import CheckReport
 from pg2dynamo.migration.check import check as check_plan
 from pg2dynamo.plan.check import Level
+from pg2dynamo.plan.load import PlanFile
 
 STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILED: "bold red"}
 
@@ -26,7 +28,17 @@ def check(plan: PlanOption = DEFAULT_PLAN, as_json: JsonOption = False) -> None:
         as_json=as_json,
         show=show_check,
         exit_code=lambda report: DONE if report.ok else FAILED,
+        located=_located,
     )
+
+
+def _located(report: CheckReport, file: PlanFile) -> CheckReport:
+    """Return the report with file and line in what failed of an entry."""
+    lines = (
+        replace(line, message=file.with_line(line.message)) if line.level is Level.FAILED else line
+        for line in report.lines
+    )
+    return replace(report, lines=tuple(lines))
 
 
 def show_check(report: CheckReport, console: Console) -> None:

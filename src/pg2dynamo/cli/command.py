@@ -16,7 +16,7 @@ from rich.table import Table
 from pg2dynamo.cli.progress import progress_for
 from pg2dynamo.errors import Pg2DynamoError, PlanError
 from pg2dynamo.migration.progress import Progress
-from pg2dynamo.plan.load import load_plan_file
+from pg2dynamo.plan.load import PlanFile, load_plan_file
 from pg2dynamo.plan.model import Plan
 
 DONE, FAILED, USAGE, DIFFERENT = 0, 1, 2, 3
@@ -58,14 +58,19 @@ def run(
     as_json: bool,
     show: Callable[[R, Console], None],
     exit_code: Callable[[R], int],
+    located: Callable[[R, PlanFile], R] | None = None,
 ) -> NoReturn:
-    """Load the plan, make the call, show its report, and exit; errors become a message and an exit code."""
+    """Load the plan, make the call, show its report, and exit; errors become a message and an exit code.
+
+    `located` may add to the report where in the file what it speaks of stands.
+    """
 
     def work() -> int:
         with progress_for(sys.stderr) as progress:
             file = load_plan_file(plan, os.environ)
             with file.located():
                 report = call(file.plan, progress)
+            report = located(report, file) if located else report
         if as_json:
             print_json(report.as_json())
         else:

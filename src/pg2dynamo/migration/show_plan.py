@@ -14,7 +14,7 @@ import orjson
 import psycopg
 
 from pg2dynamo.dynamodb.tables import create_request, shape_faults, table_shape
-from pg2dynamo.errors import RowRefused, SourceError
+from pg2dynamo.errors import RowRefused, RowSkipped, SourceError
 from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration.chosen import chosen_entries
@@ -160,7 +160,7 @@ def _rows(mapping: TableMapping, lines: Sequence[bytes]) -> Iterator[ShownRow]:
         try:
             yield ShownRow(orjson.loads(encoder.encode(line).item), key)
         except RowRefused as refusal:
-            yield ShownRow(None, key, refusal.message)
+            yield ShownRow(None, key, refusal.message, skipped=isinstance(refusal, RowSkipped))
 
 
 def _steps(plan: SecretPlan) -> tuple[str, ...]:

@@ -39,11 +39,15 @@ class PlanFile:
         try:
             yield
         except _OF_AN_ENTRY as error:
-            place = self._place(error.message)
-            if place is None:
+            message = self.with_line(error.message)
+            if message == error.message:
                 raise
-            line = self.document.line(place)
-            raise type(error)(f"{self.where}:{line}: {error.message}", remedy=error.remedy) from error.__cause__
+            raise type(error)(message, remedy=error.remedy) from error.__cause__
+
+    def with_line(self, message: str) -> str:
+        """Return a message that begins with an entry of the plan with file and line before it; others as they are."""
+        place = self._place(message)
+        return message if place is None else f"{self.where}:{self.document.line(place)}: {message}"
 
     def _place(self, message: str) -> Place | None:
         """Return where the entry stands that a message begins with, at the key that it names first if it names one."""
