@@ -11,12 +11,14 @@ CHECKING = (
     "pg2dynamo.migration.look_again",
     "pg2dynamo.migration.secret_comparison",
     "pg2dynamo.postgres.binary",
+    "pg2dynamo.postgres.embedded_rows",
     "pg2dynamo.mapping.decode",
     "pg2dynamo.mapping.digest",
     "pg2dynamo.mapping.key_text",
 )
 COPYING = (
     "pg2dynamo.migration.copy_segment",
+    "pg2dynamo.mapping.embedding",
     "pg2dynamo.mapping.encode",
     "pg2dynamo.mapping.arrays",
     "pg2dynamo.mapping.documents",
