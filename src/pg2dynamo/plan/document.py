@@ -54,7 +54,7 @@ def read_document(text: str, environ: Mapping[str, str] | None, where: str) -> D
     Raises PlanError with file and line when the text is no YAML, or no mapping.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _composed(text)
     except yaml.YAMLError as error:
         # Hazard: the error's own text shows a piece of the file, which may be a password.
         mark = getattr(error, "problem_mark", None)
@@ -66,6 +66,14 @@ def read_document(text: str, environ: Mapping[str, str] | None, where: str) -> D
     reading = _Reading(environ)
     values = reading.mapping(root, ())
     return Document(values, reading.lines, reading.faults)
+
+
+def _composed(text: str) -> yaml.Node | None:
+    """Compose with libyaml, ten times as fast, where it is there; what it refuses is told in the other's words."""
+    try:
+        return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
 def _hint(problem: str) -> str:
@@ -144,7 +152,7 @@ class _Reading:
 
     def _scalar(self, node: yaml.Node, place: Place) -> Any:
         try:
-            value = yaml.SafeLoader("").construct_object(node)
+            value = yaml.constructor.SafeConstructor().construct_object(node)
         except (yaml.YAMLError, ValueError):
             kind = node.tag.removeprefix(_STANDARD)
             return self._refuse(place, node, f"YAML takes it for a {kind}, and it is none: write it in quotes")

@@ -51,11 +51,12 @@ class PlanFile:
 
     def _place(self, message: str) -> Place | None:
         """Return where the entry stands that a message begins with, at the key that it names first if it names one."""
+        begins = message.removeprefix("The source has no table ")
         found = [
             (len(label), n)
             for n, table in enumerate(self.plan.tables)
             for label in (label_of(table), table.name, str(table.source))
-            if re.match(rf"(?:The source has no table )?{re.escape(label)}(?:[: ]|\.$)", message)
+            if begins.startswith((f"{label}:", f"{label} ")) or begins == f"{label}."
         ]
         if not found:
             return None
