@@ -1,162 +1,87 @@
-"""A plan inferred from a catalog loads, is deterministic, and says in comments what it could not decide."""
+"""A plan inferred from a catalog loads, fits it, is deterministic, and says in comments what it could not decide."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg2dynamo.mapping.limits import GLOBAL_INDEXES, table_name_fault
-from pg2dynamo.mapping.table import TableName
-from pg2dynamo.mapping.types import ColumnType, Kind
-from pg2dynamo.plan.compile import compile_table
+from pg2dynamo.mapping.limits import table_name_fault
 from pg2dynamo.plan.infer import infer
 from pg2dynamo.plan.load import parse_plan
-from pg2dynamo.plan.model import Plan
-from pg2dynamo.plan.schema import ForeignKey, SourceColumn, SourceIndex, SourceTable
-
-TEXT = ColumnType(Kind.TEXT, "text", 25)
-BOOLEAN = ColumnType(Kind.BOOLEAN, "boolean", 16)
-JSONB = ColumnType(Kind.JSONB, "jsonb", 3802)
-BYTEA = ColumnType(Kind.BYTEA, "bytea", 17)
-TIMESTAMP = ColumnType(Kind.TIMESTAMP, "timestamp", 1114)
+from pg2dynamo.plan.schema import SourceTable, fingerprint
+from pg2dynamo.plan.statistics import TableStatistics
+from tests.unit.inferred import JSON, JSONB, NUMERIC, TEXT, comments, compiled, plan_of, statistics, table
 
 
-def table(
-    name: str = "accounts",
-    columns: Mapping[str, ColumnType] | Sequence[str] = ("id",),
-    *,
-    key: tuple[str, ...] = ("id",),
-    unique: Sequence[tuple[str, ...]] = (),
-    foreign: Sequence[tuple[str, ...]] = (),
-    others: Sequence[SourceIndex] = (),
-    nullable: Sequence[str] = (),
-    kind: str = "table",
-    schema: str = "public",
-) -> SourceTable:
-    """Build a table as the catalog would give it."""
-    types = columns if isinstance(columns, Mapping) else dict.fromkeys(columns, TEXT)
-    primary = [SourceIndex(f"{name}_pkey", key, unique=True, primary=True)] if key else []
-    indexes = [SourceIndex("_".join(c), c, unique=True, primary=False) for c in unique]
-    return SourceTable(
-        name=TableName(schema, name),
-        oid=1,
-        kind=kind,
-        columns=tuple(SourceColumn(n, t, not_null=n not in nullable) for n, t in types.items()),
-        primary_key=key,
-        indexes=(*primary, *indexes, *others),
-        foreign_keys=tuple(ForeignKey("_".join(c), c, TableName("public", "x"), ("id",)) for c in foreign),
-    )
+def test_the_first_line_tells_an_editor_what_completes_and_checks_the_plan() -> None:
+    text = infer("shop", [table()])
+    assert text.splitlines()[0] == "# yaml-language-server: $schema=plan.schema.json"
+    assert "`pg2dynamo plan --schema > plan.schema.json`" in text
 
 
-def plan_of(*tables: SourceTable, database: str = "shop") -> Plan:
-    """Infer a plan, and load it."""
-    return parse_plan(infer(database, tables), {})
+def test_each_entry_holds_the_fingerprint_of_its_table() -> None:
+    source = table()
+    assert plan_of(source).tables[0].schema_ == fingerprint(source)
 
 
-def test_a_key_of_one_column_is_the_hash_and_of_two_hash_and_range() -> None:
-    one, two = plan_of(table("a"), table("b", ("x", "y"), key=("y", "x"))).tables
-    assert (one.key.hash, one.key.range, one.to, str(one.source)) == ("id", None, "shop-a", "public.a")
-    assert (two.key.hash, two.key.range) == ("y", "x")
-
-
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        (table(key=()), "it has no primary key"),
-        (table(columns=("a", "b", "c"), key=("a", "b", "c")), "its primary key has 3 columns"),
-        (table(columns={"id": BOOLEAN}), "has type boolean, which cannot be a key"),
-        (table(kind="view", key=()), "views are not copied"),
-        (table(kind="materialized view", key=()), "materialized views are not copied"),
-        (table(kind="foreign", key=()), "foreign tables are not copied"),
-        (table(columns=("id", "${HOME}")), "a name in it contains ${"),
-        (table(columns=("k" * 256,), key=("k" * 256,)), "a key attribute name of more than 255 bytes"),
-    ],
-)
-def test_a_table_that_cannot_be_copied_is_a_comment_with_the_reason(source: SourceTable, reason: str) -> None:
-    text = infer("shop", [source])
-    assert parse_plan(text, {}).tables == ()
-    assert f"# {source.name} is left out: " in text
-    assert reason in text
-
-
-def test_foreign_keys_and_unique_indexes_become_indexes_once() -> None:
-    source = table(
-        columns=("id", "tenant", "name", "a", "b", "c"),
-        unique=[("tenant", "name"), ("name",), ("a", "b", "c"), ("id",)],
-        foreign=[("tenant",), ("name",)],
-    )
-    [plan] = plan_of(source).tables
-    assert [(i.name, i.hash, i.range) for i in plan.indexes] == [
-        ("tenant-index", "tenant", None),
-        ("name-index", "name", None),
-        ("tenant-name-index", "tenant", "name"),
-    ]
-    assert "no index on a, b, c" in infer("shop", [source])
-
-
-def test_other_indexes_are_named_in_comments() -> None:
-    text = infer(
-        "shop",
-        [
-            table(
-                columns=("id", "a"),
-                others=[
-                    SourceIndex("partial", ("a",), unique=True, primary=False, predicate="a IS NOT NULL"),
-                    SourceIndex("expression", (None,), unique=True, primary=False),
-                    SourceIndex("plain", ("a",), unique=False, primary=False),
-                ],
-            )
-        ],
-    )
-    assert parse_plan(text, {}).tables[0].indexes == ()
-    for note in ("index partial: partial", "index expression: over an expression", "index plain: not unique (a)"):
-        assert f"# {note}" in text
-
-
-@pytest.mark.parametrize("number", [GLOBAL_INDEXES, GLOBAL_INDEXES + 1])
-def test_indexes_stop_at_the_limit(number: int) -> None:
-    columns = [f"c{n}" for n in range(number)]
-    source = table(columns=("id", *columns), unique=[(c,) for c in columns])
-    assert len(plan_of(source).tables[0].indexes) == GLOBAL_INDEXES
-    assert (f"no index on c{GLOBAL_INDEXES}: a table can have 20" in infer("shop", [source])) is (
-        number > GLOBAL_INDEXES
-    )
-
-
-def test_a_boolean_in_an_index_is_computed_as_text_and_back() -> None:
-    source = table(
-        columns={"id": TEXT, "on": BOOLEAN, "maybe": BOOLEAN}, unique=[("on",), ("maybe",)], nullable=("maybe",)
-    )
-    [plan] = plan_of(source).tables
-    assert plan.attributes["on"].sql == "CASE WHEN \"on\" THEN 'true' ELSE 'false' END"
-    assert plan.attributes["on"].back == "\"on\" = 'true'"
-    assert plan.attributes["maybe"].sql == "CASE WHEN \"maybe\" THEN 'true' WHEN NOT \"maybe\" THEN 'false' END"
-    mapping = compile_table(plan, source, dict.fromkeys(plan.attributes, TEXT))
-    assert dict(mapping.key_types) == {"id": "S", "on": "S", "maybe": "S"}
-
-
-def test_an_index_over_what_cannot_be_a_key_is_left_out_with_a_comment() -> None:
-    source = table(columns={"id": TEXT, "data": JSONB}, unique=[("data",)])
-    assert plan_of(source).tables[0].indexes == ()
-    assert "no index on data: of a type that cannot be a key" in infer("shop", [source])
-
-
-def test_columns_that_look_like_credentials_are_suggested_as_secrets() -> None:
-    columns = {"id": TEXT, "account_id": TEXT, "encrypted_data": BYTEA, "created_at": TIMESTAMP}
-    text = infer("shop", [table("credentials", columns, foreign=[("account_id",)])])
-    suggestion = "\n".join(line[2:] for line in text.splitlines() if line.startswith("# "))
-    plan = parse_plan(f"name: x\n{suggestion[suggestion.index('secrets:') :]}", {})
-    assert plan.secrets[0].name == "shop-credentials/{account_id}"
-    assert (plan.secrets[0].ciphertext, plan.secrets[0].newest_by) == ("encrypted_data", "created_at")
+def test_a_fingerprint_of_digits_is_read_as_the_text_that_it_is() -> None:
+    for number in range(40):
+        source = table(columns=("id", f"c{number}"))
+        assert plan_of(source).tables[0].schema_ == fingerprint(source)
 
 
 def test_what_a_reader_should_know_is_said() -> None:
-    text = infer("shop", [table(columns=("id", "a"), unique=[("a",)], nullable=("a",), kind="partitioned")])
-    assert "# partitioned;" in text
-    assert "# rows where a is NULL will not be in the indexes over it" in text
+    partitioned = replace(table(kind="partitioned"), inherited=True, row_security=True)
+    said = comments(infer("shop", [partitioned]))
+    for words in ("partitioned; its partitions", "other tables inherit from it", "row-level security hides rows"):
+        assert words in said
+
+
+def test_rows_and_the_size_of_an_item_are_told_where_they_are_known() -> None:
+    source = table(columns=("id", "a"))
+    assert "about 5,000 rows, 21 bytes an item" in comments(infer("shop", [source], statistics(source, 5_000)))
+    assert "rows, " not in comments(infer("shop", [source]))
+
+
+def test_items_that_may_be_too_large_are_named_with_the_remedy() -> None:
+    source = table(columns=("id", "body"))
+    small, large = (statistics(source, 100, toast_bytes=100 * size) for size in (10_000, 60_000))
+    assert "more than 400 KB" not in comments(infer("shop", [source], small))
+    assert "items of more than 400 KB go to quarantine" in comments(infer("shop", [source], large))
+
+
+def test_names_of_attributes_that_fill_the_items_are_named_with_the_remedy() -> None:
+    wide = table(columns=("id", *(f"a_rather_long_name_{n}" for n in range(559))))
+    assert "the names of its 560 columns are 12.2 KB of every item" in comments(infer("shop", [wide]))
+    assert "the names of its" not in comments(infer("shop", [table()]))
+
+
+def test_tables_that_were_never_analysed_are_named_once() -> None:
+    tables = [table(f"t{n}") for n in range(9)]
+    unseen = {t.name: TableStatistics(t.name, 5, False, 0, 0, {}) for t in tables}
+    said = comments(infer("shop", tables, unseen))
+    assert "Never analysed" in said
+    assert "public.t5 and 3 more" in said
+
+
+def test_columns_that_keep_less_than_their_text_are_named_once_however_many_there_are() -> None:
+    columns = {"id": TEXT} | {f"j{n}": JSON for n in range(300)} | {"b": JSONB, "n": NUMERIC}
+    text = infer("shop", [table(columns=columns)])
+    assert "public.accounts.j5 and 294 more" in comments(text)
+    assert "numeric without a scale" in comments(text)
+    assert "accounts.b" not in text
+    assert len(text.splitlines()) < 25
+
+
+def test_a_name_that_looks_like_a_variable_of_the_plan_is_taken_as_it_is() -> None:
+    source = table("${TABLE}", ("${HOME}", "${A:-b}"), key=("${HOME}",), unique=[("${A:-b}",)], schema="${S}")
+    text = infer("shop", [source])
+    plan = parse_plan(text, {"HOME": "no", "TABLE": "no", "S": "no", "A": "no"})
+    assert plan.tables[0].source == source.name
+    assert plan.tables[0].key.hash == "${HOME}"
+    assert plan.tables[0].indexes[0].hash == "${A:-b}"
 
 
 def test_names_of_tables_differ_even_when_only_their_case_or_signs_did() -> None:
@@ -164,6 +89,18 @@ def test_names_of_tables_differ_even_when_only_their_case_or_signs_did() -> None
     assert len({name.lower() for name in names}) == 4
     [control] = plan_of(table("control"), database="pg2dynamo").tables
     assert control.to == "pg2dynamo-control-2"
+
+
+def test_the_schema_is_in_the_name_unless_it_is_public() -> None:
+    names = [t.to for t in plan_of(table("users", schema="a"), table("users", schema="b"), table("users")).tables]
+    assert names == ["shop-a-users", "shop-b-users", "shop-users"]
+
+
+def test_a_name_that_dynamodb_does_not_allow_is_mapped_and_the_mapping_told_on_its_line() -> None:
+    text = infer("shop", [table("café"), table("таблица"), table("two_words")])
+    assert "to: shop-cafe  # café, in characters that DynamoDB allows" in text
+    assert "to: shop-table  # таблица, in" in text
+    assert "to: shop-two-words\n" in text
 
 
 def test_the_same_catalog_gives_the_same_text() -> None:
@@ -174,13 +111,26 @@ def test_the_same_catalog_gives_the_same_text() -> None:
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=63)
 
 
-@given(database=NAMES, schema=NAMES, name=NAMES, columns=st.lists(NAMES, min_size=1, max_size=5, unique=True))
-def test_whatever_the_names_the_plan_loads_and_fits(database: str, schema: str, name: str, columns: list[str]) -> None:
-    source = table(name, columns, key=(columns[0],), unique=[(c,) for c in columns], schema=schema)
-    plan = plan_of(source, database=database)
-    for entry in plan.tables:
-        assert entry.source == source.name
-        assert table_name_fault(entry.to) is None
-        mapping = compile_table(entry, source, {})
-        assert [a.name for a in mapping.attributes] == columns
+@given(
+    database=NAMES,
+    schema=NAMES,
+    name=NAMES,
+    columns=st.lists(NAMES, min_size=1, max_size=5, unique=True),
+    width=st.integers(1, 5),
+    single=st.booleans(),
+)
+def test_whatever_the_names_the_plan_loads_and_fits(
+    database: str, schema: str, name: str, columns: list[str], width: int, single: bool
+) -> None:
+    source = table(name, columns, key=tuple(columns[:width]), unique=[(c,) for c in columns], schema=schema)
+    plan = plan_of(source, database=database, design="single-table" if single else "tables")
+    for mapping in compiled(plan, source):
+        assert mapping.source == source.name
+        assert table_name_fault(mapping.target) is None
+        assert [a.column for a in mapping.attributes if a.column] == columns
         assert all(table_name_fault(index.name) is None for index in mapping.indexes)
+
+
+def test_nothing_to_move_is_a_plan_too() -> None:
+    nothing: list[SourceTable] = []
+    assert parse_plan(infer("shop", nothing), {}).tables == ()

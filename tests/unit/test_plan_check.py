@@ -11,7 +11,7 @@ from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.plan.check import Level, check_table, value_checks
 from pg2dynamo.plan.compile import compile_table
 from pg2dynamo.plan.table import TablePlan
-from tests.unit.test_infer import BYTEA, TEXT, TIMESTAMP, table
+from tests.unit.inferred import BYTEA, TEXT, TIMESTAMP, table
 
 
 def _plan(**changes: Any) -> TablePlan:

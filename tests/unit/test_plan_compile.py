@@ -11,9 +11,9 @@ from pg2dynamo.errors import PlanError
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.plan.compile import compile_table
-from pg2dynamo.plan.table import TablePlan
 from pg2dynamo.plan.schema import SourceIndex, SourceTable
-from tests.unit.test_infer import BOOLEAN, JSONB, TEXT, table
+from pg2dynamo.plan.table import TablePlan
+from tests.unit.inferred import BOOLEAN, JSONB, TEXT, table
 
 INTEGER = ColumnType(Kind.INTEGER, "integer", 23)
 
