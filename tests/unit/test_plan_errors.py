@@ -183,6 +183,11 @@ def test_anchors_in_anchors_do_not_take_the_memory(monkeypatch: pytest.MonkeyPat
         document.read_document(text, {}, "plan.yaml")
 
 
+@pytest.mark.parametrize("text", ["name: " + "[" * 200_000, "name: x\n" + "- " * 200_000, "name: " + "{a: " * 50_000])
+def test_lists_in_lists_without_end_are_told_and_do_not_end_the_process(text: str) -> None:
+    assert re.search(r"plan.yaml:[12]: (more than 100 levels|not YAML)", told(text)[0])
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
@@ -207,7 +212,16 @@ def test_what_stands_twice_is_told_where_it_stands_again(more: str, expected: st
 
 
 def test_no_error_repeats_what_the_source_holds() -> None:
-    for line in ("dsn: 12345", "dsn: [hunter2]", "dsn: !x hunter2", "dsn: {hunter2: hunter2}", "dsn: a: hunter2"):
+    for line in (
+        "dsn: 12345",
+        "dsn: *hunter2",
+        "dsn: &hunter2 &hunter2 a",
+        "dsn: !hunter2!a b",
+        "dsn: [hunter2]",
+        "dsn: !x hunter2",
+        "dsn: {hunter2: hunter2}",
+        "dsn: a: hunter2",
+    ):
         found = " ".join(told(f"name: x\nsource:\n  {line}\n"))
         assert "hunter2" not in found.replace("source.dsn.hunter2", "")
         assert "12345" not in found

@@ -20,6 +20,10 @@ Place: TypeAlias = tuple[str | int, ...]
 MOST_VALUES = 2_000_000
 """More are no plan: anchors in anchors can stand for any number."""
 
+DEEPEST = 100
+"""Levels of nesting: twenty embeds in one another need some fifty."""
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _MERGE = "tag:yaml.org,2002:merge"
 _STANDARD = "tag:yaml.org,2002:"
@@ -54,12 +58,13 @@ def read_document(text: str, environ: Mapping[str, str] | None, where: str) -> D
     Raises PlanError with file and line when the text is no YAML, or no mapping.
     """
     try:
-        root = _composed(text)
+        root = _composed(text, where)
     except yaml.YAMLError as error:
         # Hazard: the error's own text shows a piece of the file, which may be a password.
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or type(error).__name__
+        problem = re.sub(r" (?:'.{2,}'|\".{2,}\")$", "", problem)  # a name that follows * or &
         raise PlanError(f"{where}{line}: not YAML: {problem}.{_hint(problem)}") from None
     if not isinstance(root, yaml.MappingNode):
         raise PlanError(f"{where}: a plan is a mapping that begins with name: and tables:.")
@@ -68,10 +73,21 @@ def read_document(text: str, environ: Mapping[str, str] | None, where: str) -> D
     return Document(values, reading.lines, reading.faults)
 
 
-def _composed(text: str) -> yaml.Node | None:
+def _require_shallow(text: str, where: str) -> None:
+    """Refuse what is nested so deeply that composing it would end the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise PlanError(f"{where}:{line}: more than {DEEPEST} levels of lists and mappings are no plan.")
+
+
+def _composed(text: str, where: str) -> yaml.Node | None:
     """Compose with libyaml, ten times as fast, where it is there; what it refuses is told in the other's words."""
     try:
-        return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        _require_shallow(text, where)
+        return yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError:
         return yaml.compose(text, Loader=yaml.SafeLoader)
 
