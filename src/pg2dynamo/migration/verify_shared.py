@@ -50,11 +50,11 @@ def _summed(part: SharedPart) -> dict[str, bytes]:
     entries = [(job.mapping, Decoder(job.mapping), Buckets()) for job in part.jobs]
     for page in scan_pages(first.settings, first.mapping.target, part.number, part.total):
         for item in page:
-            for mapping, decoder, buckets in entries:
-                if mapping.answers_for(item):
-                    digested = digested_item(mapping, decoder, item)
-                    buckets.add(digested.key, digested.row)
-                    break
+            owner = next((entry for entry in entries if entry[0].answers_for(item)), None)
+            if owner is not None:
+                mapping, decoder, buckets = owner
+                digested = digested_item(mapping, decoder, item)
+                buckets.add(digested.key, digested.row)
         faults.point("verify.batch.read")
     return {mapping.name: buckets.to_bytes() for mapping, _, buckets in entries}
 
