@@ -27,7 +27,7 @@ from tests.conftest import Database
 SCHEMA = """
 CREATE TABLE orders (id bigint PRIMARY KEY, day date, total numeric, note text, raw bytea, doc jsonb);
 INSERT INTO orders VALUES
-  (1, '2024-01-02', 12345678901234567890123456789012345678, E'a\\x1b[31m', '\\x00ff', '{"a": [1.50, null, true]}'),
+  (1, '2024-01-02', 12345678901234567890123456789012345678, E'a\\u009b31m', '\\x00ff', '{"a": [1.50, null, true]}'),
   (2, NULL, 'NaN', NULL, NULL, NULL), (3, '2024-01-03', 1, '', NULL, NULL), (4, NULL, 2, NULL, NULL, NULL);
 CREATE TABLE lines (order_id bigint, number int, price int, PRIMARY KEY (order_id, number));
 INSERT INTO lines VALUES (1, 1, 5), (1, 2, 6);
@@ -95,7 +95,7 @@ def test_the_first_rows_are_shown_as_the_items_that_they_become_and_refused_ones
             "id": {"N": "1"},
             "day": {"S": "2024-01-02"},
             "total": {"N": "12345678901234567890123456789012345678"},
-            "note": {"S": "a\x1b[31m"},
+            "note": {"S": "a\x9b31m"},
             "raw": {"B": "AP8="},
             "doc": {"M": {"a": {"L": [{"N": "1.5"}, {"NULL": True}, {"BOOL": True}]}}},
             "pk": {"S": "ORDER#1"},
@@ -134,7 +134,7 @@ def test_what_is_printed_has_keys_indexes_call_statements_and_items(source: Data
         "CreateSecret under the KMS key alias/k",
     ):
         assert expected in text
-    assert "\x1b[31m" not in text
+    assert "\x9b" not in text
 
 
 def test_the_statements_are_those_that_the_server_takes(source: Database) -> None:
