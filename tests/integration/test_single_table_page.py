@@ -39,7 +39,7 @@ def test_the_example_is_moved_and_answers_as_the_page_says(
     assert copy(plan, environ, CopyOptions(processes=0)).ok
     assert verify(plan, environ, processes=0, report=tmp_path / "report.jsonl").equal
     table = boto3.resource("dynamodb").Table(f"{unique}-app")
-    calls = re.findall(r"(table\.query\(.*?\n\))   # accounts ([^\n]*)", block("python"), re.DOTALL)
+    calls = re.findall(r"(table\.query\(.*?\n\))  # accounts ([^\n]*)", block("python"), re.DOTALL)
     assert len(calls) == 2
     for call, numbers in calls:
         items: list[dict[str, Any]] = eval(call, {"table": table, "Key": Key})["Items"]

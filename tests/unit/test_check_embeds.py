@@ -86,7 +86,7 @@ def test_a_partitioned_table_is_not_indexed_concurrently_and_a_view_not_at_all()
 def test_a_foreign_table_is_a_warning_embedded_or_looked_up() -> None:
     [line] = said(lines(kind="foreign"))
     assert "foreign table" in line.message
-    plan = {"from": "accounts", "to": "x", "key": {"hash": "id"}}
+    plan: dict[str, Any] = {"from": "accounts", "to": "x", "key": {"hash": "id"}}
     plan["lookups"] = [{"from": "lines", "on": {"id": "id"}, "attributes": {"a": "part"}}]
     foreign = lines(kind="foreign")
     [line] = check_embeds(TablePlan.model_validate(plan), {PARENT.name: PARENT, foreign.name: foreign})

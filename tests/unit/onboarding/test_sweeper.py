@@ -1,4 +1,4 @@
-"""The sweeper: sweeps every so often and soon after a deletion, goes on while something is left, and outlives errors."""
+"""The sweeper: sweeps every so often and soon after a deletion, goes on while something is left, outlives errors."""
 
 from __future__ import annotations
 
