@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,11 @@ class Moved(Case):
     def verify(self, **options: Any) -> VerifyReport:
         """Verify in this process."""
         return verify(self.plan, self.environ, processes=0, report=self.report, **options)
+
+    def planned(self, tables: str) -> Moved:
+        """Return the case under another plan of the same tables."""
+        text = HEAD.format(unique=self.plan.name) + tables.replace("{unique}", self.plan.name)
+        return replace(self, plan=parse_plan(text, self.environ), plan_text=text)
 
     def repair(self) -> RepairReport:
         """Mend what the last verification found."""

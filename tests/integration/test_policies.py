@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pg2dynamo.migration.export import export
+from pg2dynamo.migration.import_ import ImportOptions, import_export
 from pg2dynamo.migration.status import status
+from pg2dynamo.migration.verify_export import verify_export
 from tests.conftest import Database
 from tests.integration.moved import Moved, ready
 
@@ -35,7 +38,6 @@ INSERT INTO things (id, amount, ratio, doc, tree, amounts, docs, city, size, raw
   (16, 'NaN', 'NaN', '[1e200]', '[1e200]', '{NaN}', ARRAY['1e200'::json], '', 'NaN', '\\x'),
   (17, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 """
-UNFIT_ROWS = 15
 PLAN = """
 unfit: {policy}
 nulls: {nulls}
@@ -51,17 +53,6 @@ tables:
     attributes:
       both: {{template: "{{city}}#{{amount}}"}}
 """
-
-KINDS: tuple[tuple[str, str, str, str], ...] = (
-    ("amount", "numeric", "'NaN'", "NaN"),
-    ("amount", "numeric", "1e126", "1" + "0" * 126),
-    ("ratio", "float8", "'Infinity'", "Infinity"),
-    ("doc", "json", """' {"a":1, "a":2}'""", ' {"a":1, "a":2}'),
-    ("doc", "json", """'"\\ud800"'""", '"\\ud800"'),
-    ("tree", "jsonb", "'[1e200]'", "[1" + "0" * 200 + "]"),
-    ("amounts", "numeric[]", "'[0:1]={1,NaN}'", "[0:1]={1,NaN}"),
-    ("docs", "json[]", "ARRAY['null'::json]", "{NULL}"),
-)
 
 
 def things(policy: str, nulls: str = "absent") -> str:
@@ -133,3 +124,143 @@ def test_null_stands_for_what_dynamodb_cannot_hold_and_is_counted(each: Make) ->
     assert "both" not in items["2"]
     assert items["16"] == {"id": {"N": "16"}, "part": {"S": "p"}, "fine": {"N": "1"}}
     assert items["12"]["doc"] == {"NULL": True}
+
+
+def test_text_stands_for_what_dynamodb_cannot_hold_but_in_keys(each: Make) -> None:
+    case = each(DDL, things("text"))
+    keys = {"2", "3", "4", "13", "14", "15", "16"}
+    for _ in range(2):
+        assert counts(case) == NONE | {"items": 10, "quarantined": len(keys)}
+        assert missing(case) == keys
+    items = case.items(0)
+    assert items["5"]["ratio"] == {"S": "-Infinity"}
+    assert items["6"]["ratio"] == {"S": "1e-200"}
+    assert items["7"]["doc"] == {"S": ' { "a" : 1,  "a": 2 }'}
+    assert items["9"]["doc"] == {"S": '"\\ud800"'}
+    assert items["11"]["doc"] == {"S": '"just text"'}
+    assert (items["11"]["amounts"], items["12"]["amounts"]) == ({"S": "{1,NaN,NULL}"}, {"S": "[0:1]={1,NaN}"})
+    assert items["12"]["inner"]["M"]["docs"] == {"S": '{"null",[1]}'}
+    assert items["1"]["tree"] == {"S": '"bare"'}
+    assert items["1"]["ratio"] == {"N": "0.1"}
+    case.put(0, items["6"] | {"ratio": {"S": "1e-201"}})
+    case.put(0, items["7"] | {"ratio": {"S": "1"}})
+    case.verify()
+    different = {(key, names) for _, kind, key, names in case.found() if kind == "different"}
+    assert different == {(("6",), ("ratio",)), (("7",), ("ratio",))}
+
+
+def test_a_row_that_is_left_out_has_no_item_and_no_quarantine(each: Make) -> None:
+    case = each(DDL, things("skip"))
+    for _ in range(2):
+        assert counts(case) == NONE | {"items": 2, "skipped": 15}
+        verified = case.verify()
+        assert verified.equal, case.found()
+        assert (verified.total.compared, verified.total.left_out) == (2, 15)
+    assert set(case.items(0)) == {"1", "17"}
+    assert not list(case.journal().quarantined())
+    case.execute("UPDATE things SET amount = 'NaN' WHERE id = 1; UPDATE things SET amount = 2 WHERE id IN (2, 3)")
+    assert counts(case) == NONE | {"items": 3, "skipped": 14}
+    assert set(case.items(0)) == {"2", "3", "17"}
+    case.execute("DELETE FROM things WHERE id IN (4, 17)")
+    assert counts(case) == NONE | {"items": 2, "skipped": 13}
+    case.execute("UPDATE things SET fine = 2 WHERE id = 5")
+    assert counts(case) == NONE | {"items": 2, "skipped": 13}
+    assert case.verify().equal, case.found()
+
+
+def test_an_item_of_a_row_that_is_left_out_is_extra_and_repair_deletes_it(made: Make) -> None:
+    case = made(DDL, things("skip"))
+    case.copy()
+    case.put(0, {"id": {"N": "5"}, "part": {"S": "p"}, "fine": {"N": "1"}})
+    case.verify()
+    assert case.found() == {("public.things", "extra", ("5",), ())}
+    assert case.repair().tables["public.things"].as_json() == dict.fromkeys(
+        ("written", "deleted", "quarantined", "accepted"), 0
+    ) | {"skipped": 1}
+    assert set(case.items(0)) == {"1", "17"}
+    assert case.verify().equal
+
+
+def test_a_plan_that_says_otherwise_is_followed_by_the_next_copy(made: Make) -> None:
+    case = made(DDL, things("null"))
+    case.copy()
+    assert len(case.items(0)) == 17
+    for policy, items, skipped, kept, accepted in (
+        ("skip", 2, 15, 0, 0),
+        ("error", 2, 0, 15, 0),
+        ("quarantine", 2, 0, 15, 15),
+        ("skip", 2, 15, 0, 0),
+        ("null", 17, 0, 0, 0),
+    ):
+        case = case.planned(things(policy))
+        found = counts(case)
+        expected = {"items": items, "quarantined": kept, "accepted": accepted, "skipped": skipped}
+        assert found == expected | {"nulled": 27 if policy == "null" else 0}
+        assert len(case.items(0)) == items
+        assert missing(case) == (UNFIT if kept else set())
+
+
+def test_repair_counts_what_may_stay_in_quarantine(made: Make) -> None:
+    case = made(DDL, things("quarantine"))
+    case.copy()
+    assert not case.verify().equal
+    report = case.repair()
+    counted = report.tables["public.things"]
+    assert (report.ok, counted.quarantined, counted.accepted) == (True, 15, 15)
+    case = case.planned(things("error"))
+    case.verify()
+    assert not case.repair().ok
+
+
+@pytest.mark.parametrize("policy", ["error", "text", "null", "skip", "quarantine"])
+def test_an_export_carries_the_policies_to_the_other_side(made: Make, tmp_path: Path, policy: str) -> None:
+    case = made(DDL, things(policy, "null"))
+    report = export(case.plan, case.environ, tmp_path / "x", processes=0)
+    imported = import_export(case.plan, case.environ, tmp_path / "x", ImportOptions(processes=0))
+    assert report.ok is imported.ok is (policy not in ("error", "text"))
+    there = imported.tables["public.things"].as_json()
+    assert {name: there[name] for name in report.tables["public.things"]} == report.tables["public.things"]
+    kept = {"error": UNFIT, "quarantine": UNFIT, "text": {"2", "3", "4", "13", "14", "15", "16"}}.get(policy, set())
+    verify_export(case.plan, case.environ, tmp_path / "x", processes=0, report=case.report)
+    assert {(kind, key[0]) for _, kind, key, _ in case.found()} == {("missing", key) for key in kept}
+    assert missing(case) == kept
+
+
+def test_attributes_may_differ_in_what_becomes_of_their_values(made: Make) -> None:
+    own = "ratio: {unfit: text}\n      doc: {unfit: skip}\n      tree: {unfit: 'null', nulls: 'null'}\n      "
+    case = made(DDL, things("quarantine").replace("both: {template", own + "both: {template"))
+    assert case.copy().ok
+    assert counts(case) == NONE | {"items": 4, "quarantined": 9, "accepted": 9, "skipped": 4}
+    assert missing(case) == {"2", "3", "4", "11", "12", "13", "14", "15", "16"}
+    assert case.items(0)["5"]["ratio"] == {"S": "-Infinity"}
+
+
+def test_an_item_that_is_too_large_may_stay_in_quarantine(made: Make) -> None:
+    ddl = "CREATE TABLE things (id int PRIMARY KEY, note text, data bytea)"
+    fill = """INSERT INTO things VALUES
+  (1, repeat('x', 409600), NULL), (2, NULL, decode(repeat('00', 2000000), 'hex')), (3, 'x', NULL)"""
+    tables = things("skip").split("    maps")[0]
+    case = made(ddl + "; " + fill, tables)
+    for policy, accepted in (("skip", 0), ("quarantine", 2)):
+        case = case.planned(tables.replace("skip", policy))
+        assert counts(case) == NONE | {"items": 1, "quarantined": 2, "accepted": accepted}
+        assert missing(case) == {"1", "2"}
+
+
+def test_a_key_that_is_null_follows_the_policy_of_the_key(made: Make) -> None:
+    ddl = "CREATE TABLE things (id int PRIMARY KEY, note text); INSERT INTO things VALUES (1, 'a'), (2, NULL), (3, '')"
+    tables = """
+tables:
+  - from: things
+    to: {unique}-things
+    key: {hash: key, range: id}
+    attributes:
+      key: {template: "{note}", unfit: POLICY}
+"""
+    case = made(ddl, tables.replace("POLICY", "error"))
+    for policy, kept in (("error", 2), ("quarantine", 2), ("skip", 0)):
+        case = case.planned(tables.replace("POLICY", policy))
+        found = counts(case)
+        assert (found["items"], found["quarantined"], found["skipped"]) == (1, kept, 2 - kept)
+        assert found["accepted"] == (2 if policy == "quarantine" else 0)
+        assert case.verify().equal is (policy == "skip")

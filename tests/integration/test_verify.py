@@ -40,7 +40,7 @@ def test_what_was_copied_is_equal(migration: Migration) -> None:
     counts = {"equal": True, "compared": ROWS, "missing": 0, "different": 0, "extra": 0, "skipped": 0}
     whole = report.as_json()
     assert {name: whole[name] for name in counts} == counts
-    assert whole["tables"] == {"public.things": {**counts, "quarantined": 0}}
+    assert whole["tables"] == {"public.things": {**counts, "quarantined": 0, "left_out": 0}}
     assert whole["report"] == str(migration.report)
 
 

@@ -67,6 +67,8 @@ def show_verify(report: VerifyReport, console: Console) -> None:
     console.print(table)
     if report.total.quarantined:
         console.print(f"{report.total.quarantined:,} rows are in quarantine, and so among the missing.")
+    if report.total.left_out:
+        console.print(f"{report.total.left_out:,} rows are to have no item, as the plan leaves them out.")
     if report.total.refused:
         console.print(f"{report.total.refused:,} credentials were refused by the copy, and so have no secret.")
     if report.equal:

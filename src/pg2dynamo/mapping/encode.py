@@ -19,7 +19,7 @@ from pg2dynamo.mapping import instants
 from pg2dynamo.mapping.arrays import ArrayLiteral, Elements, parse_array
 from pg2dynamo.mapping.documents import FALSE, NULL, TOO_DEEP, TRUE, document
 from pg2dynamo.mapping.embedding import attribute_converter
-from pg2dynamo.mapping.fitness import key_limits, levels_allowed
+from pg2dynamo.mapping.fitness import JSON_NULL, key_limits, levels_allowed
 from pg2dynamo.mapping.limits import ITEM_BYTES, NESTING_LEVELS, AttributeValue, Malformed, Unfit, item_bytes, nesting
 from pg2dynamo.mapping.numbers import number
 from pg2dynamo.mapping.policies import Policies, checked_key
@@ -190,7 +190,19 @@ def _attribute_converter(attribute: Attribute) -> Convert:
     levels, documents = levels_allowed(attribute), attribute.type.kind in (Kind.JSON, Kind.JSONB)
     if levels < NESTING_LEVELS and documents | (attribute.type.kind is Kind.ARRAY):
         convert = _within(convert, levels)
+    if documents and attribute.nulls:
+        convert = _but_null(convert)
     return _document_or_text(convert) if documents and attribute.unfit == "text" else convert
+
+
+def _but_null(convert: Convert) -> Convert:
+    def not_null(text: str) -> AttributeValue:
+        value = convert(text)
+        if value is NULL:
+            raise Unfit(JSON_NULL)
+        return value
+
+    return not_null
 
 
 def _within(convert: Convert, levels: int) -> Convert:

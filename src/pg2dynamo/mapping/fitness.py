@@ -25,6 +25,8 @@ NUMBERS = (Kind.NUMERIC, Kind.FLOAT4, Kind.FLOAT8)
 DOCUMENTS = (Kind.JSON, Kind.JSONB)
 _TEXTS = (Kind.TEXT, Kind.OUTPUT)
 
+JSON_NULL = "JSON null, which cannot be told from NULL where that is written"
+
 _NOT_UTF8 = "text that is not UTF-8"
 _SURROGATE = "a lone surrogate in json, which is no Unicode text"
 _TOO_DEEP = f"more than {NESTING_LEVELS} levels of nesting"
@@ -69,6 +71,8 @@ def text_attributes(mapping: TableMapping) -> tuple[Attribute, ...]:
 def attribute_fault(attribute: Attribute, value: Value, *, key_limit: int | None = None) -> str | None:
     """Say why DynamoDB cannot hold the value of an attribute; None when it can."""
     levels = levels_allowed(attribute)
+    if attribute.nulls and isinstance(value, Json) and value.value is None:
+        return JSON_NULL
     if attribute.embed is None:
         return unfit_reason(value, attribute.type, key_limit=key_limit, levels=levels)
     return _embedded_fault(attribute.embed, value, levels)

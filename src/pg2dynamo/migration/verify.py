@@ -153,7 +153,7 @@ class _Work:
         for difference in table.differences():
             self.file.add(difference)
         table.comparison.quarantined = self._quarantined(name)
-        table.comparison.skipped = self._unread(job, table.comparison.compared)
+        table.comparison.skipped = self._unread(job, table.comparison.compared + table.comparison.left_out)
         return table.comparison
 
     def _copied(self, name: str) -> int | None:
@@ -161,11 +161,11 @@ class _Work:
         record = self.journal.tables().get(name) if self.journal.exists() else None
         return record.rows if record else None
 
-    def _unread(self, job: VerifyJob, compared: int) -> int:
+    def _unread(self, job: VerifyJob, read: int) -> int:
         """Return how many rows a plain count sees more, or fewer, than were read by segments, as the copy reads."""
         name = self.owner.position.name
         with open_source(self.plan, self.environ) as connection, adopt_snapshot(connection, name):
-            return abs(count_visible(connection, job.mapping) - compared)
+            return abs(count_visible(connection, job.mapping) - read)
 
     @contextmanager
     def _workers(self) -> Iterator[Workers]:

@@ -17,7 +17,7 @@ class Comparison:
     `compared` rows of the source (or secrets) were compared; of these `missing` have no item and `different`
     have another. `extra` items have no row. `skipped` could not be compared: they are never taken for equal.
     `quarantined` rows of a table, or `refused` credentials, are known not to be in the target; such rows are
-    among the missing ones.
+    among the missing ones. `left_out` rows are to have no item, by the plan, and were not compared.
     """
 
     compared: int = 0
@@ -27,6 +27,7 @@ class Comparison:
     skipped: int = 0
     quarantined: int = 0
     refused: int = 0
+    left_out: int = 0
 
     @property
     def equal(self) -> bool:
@@ -76,7 +77,10 @@ class VerifyReport:
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
         secrets = {**self.secrets.as_json(), "refused": self.secrets.refused} if self.secrets else None
-        tables = {n: {**t.as_json(), "quarantined": t.quarantined} for n, t in self.tables.items()}
+        tables = {
+            name: {**table.as_json(), "quarantined": table.quarantined, "left_out": table.left_out}
+            for name, table in self.tables.items()
+        }
         return {
             **self.total.as_json(),
             "migration": self.migration,

@@ -8,10 +8,10 @@ PostgreSQL's binary protocol, items decoded by a decoder that shares no conversi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import orjson
 import psycopg
@@ -63,6 +63,10 @@ class Digested(NamedTuple):
     of: Any
 
 
+Entries: TypeAlias = Sequence[Digested | None]
+"""Rows or items of a part; None for a row that the plan leaves out."""
+
+
 class Part(Protocol):
     """A part of one side of a table, as a plain picklable value."""
 
@@ -74,7 +78,7 @@ class Part(Protocol):
     def side(self) -> Side:
         """Whether these are rows or items."""
 
-    def read(self) -> Iterator[list[Digested]]:
+    def read(self) -> Iterator[Entries]:
         """Yield everything in this part, a bounded number at a time. It may be read again."""
 
     def key_of(self, entry: Digested) -> KeyTexts:
@@ -94,13 +98,13 @@ class RowPart:
         """See Part."""
         return self.job.mapping.name
 
-    def read(self) -> Iterator[list[Digested]]:
+    def read(self) -> Iterator[Entries]:
         """See Part; raises SourceChanged when the table was rewritten meanwhile."""
         mapping = self.job.mapping
         expected = Expectation(mapping)
         for rows in select_rows(source_connection(self.job), mapping, self.segment):
             found = [expected.pairs(row.values, row.unrestored, row.texts) for row in rows]
-            yield [digested_row(mapping, pairs) for pairs in found if pairs is not None]
+            yield [None if pairs is None else digested_row(mapping, pairs) for pairs in found]
 
     def key_of(self, entry: Digested) -> KeyTexts:
         """See Part."""
@@ -121,7 +125,7 @@ class ItemPart:
         """See Part."""
         return self.job.mapping.name
 
-    def read(self) -> Iterator[list[Digested]]:
+    def read(self) -> Iterator[Entries]:
         """See Part."""
         job = self.job
         decoder = Decoder(job.mapping)
@@ -153,23 +157,27 @@ def digested_item(mapping: TableMapping, decoder: Decoder, item: dict[str, Any])
 
 @dataclass(frozen=True, slots=True)
 class PartSum:
-    """How many rows or items a part has, and their buckets as bytes."""
+    """How many rows or items a part has, and their buckets as bytes; and how many rows more the plan leaves out."""
 
     entries: int
     buckets: bytes
+    left_out: int = 0
 
 
 def sum_part(part: Part, report: Report) -> PartSum:
     """Digest a part into buckets. Reports (table, side, entries) as it goes."""
 
     def attempt() -> PartSum:
-        buckets = Buckets()
+        buckets, left_out = Buckets(), 0
         for entries in part.read():
             for entry in entries:
-                buckets.add(entry.key, entry.row)
+                if entry is None:
+                    left_out += 1
+                else:
+                    buckets.add(entry.key, entry.row)
             report((part.table, part.side, len(entries)))
             faults.point("verify.batch.read")
-        return PartSum(buckets.rows, buckets.to_bytes())
+        return PartSum(buckets.rows, buckets.to_bytes(), left_out)
 
     return again_when_cut_off(attempt)
 
@@ -189,7 +197,7 @@ def list_part(task: ListTask, report: Report) -> int:
         listed = 0
         found: list[SpilledKey] = []
         for entries in task.part.read():
-            found += [_spilled(task.part, entry) for entry in entries if bucket_of(entry.key) in task.buckets]
+            found += [_spilled(task.part, e) for e in entries if e is not None and bucket_of(e.key) in task.buckets]
             if len(found) >= KEYS_PER_MESSAGE:
                 report((task.part.side, found))
                 listed, found = listed + len(found), []

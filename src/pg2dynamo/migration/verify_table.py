@@ -104,6 +104,7 @@ class TableVerification:
         parts = self._parts() if self._known_items is None else self._checked(self._rows.parts)
         for part, result in self._workers.run(sum_part, parts, self._advance):
             sums[part.side].merge(Buckets.from_bytes(result.buckets))
+            self.comparison.left_out += result.left_out
         self._check()
         self.comparison.compared = sums["rows"].rows
         return frozenset(sums["rows"].differing(sums["items"]))
