@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pg2dynamo.migration.check import check
 from pg2dynamo.migration.export import export
 from pg2dynamo.migration.import_ import ImportOptions, import_export
 from pg2dynamo.migration.status import status
@@ -264,3 +266,58 @@ tables:
         assert (found["items"], found["quarantined"], found["skipped"]) == (1, kept, 2 - kept)
         assert found["accepted"] == (2 if policy == "quarantine" else 0)
         assert case.verify().equal is (policy == "skip")
+
+
+COUNTED = {
+    "amount": 4,
+    "ratio": 3,
+    "doc": 6,
+    "tree": 4,
+    "amounts": 3,
+    "docs": 2,
+    "city": 3,
+    "size": 2,
+    "raw": 2,
+}
+HOSTILE = """
+INSERT INTO things (id, doc, docs, city) VALUES
+  (100, (repeat('[', 3000) || '1e99999999999999999' || repeat(']', 3000))::json,
+   ARRAY['"\\u0000\\ud800"'::json], 'x'),
+  (101, '{"a\\u0000": 1, "\\ud800": 2}', ARRAY['{"": 1}'::json, NULL], 'x'),
+  (102, '{"Q": "", "q": "\\"\\"", "[[{{": "QQ:", "": ""}', ARRAY[]::json[], 'x'),
+  (103, '["", {"a": ""}, "{\\"\\":", "\\\\ud800", "1e400 11111111111111111111111111111111111111111"]', NULL, 'x');
+"""
+
+
+def counted(case: Moved) -> tuple[dict[str, int], set[str]]:
+    """Check, and return how many rows each attribute is at fault in, and what is said to become of them."""
+    found: dict[str, int] = {}
+    fates = set()
+    for line in check(case.plan, case.environ).lines:
+        match = re.fullmatch(r"(\w+) (?:is|holds) .*: (\d+) rows (would .*)", line.message)
+        if match:
+            found[match[1]] = found.get(match[1], 0) + int(match[2])
+            fates.add(match[3])
+    return found, fates
+
+
+def test_check_counts_beforehand_what_the_copy_will_meet(each: Make) -> None:
+    case = each(DDL, things("skip", "null"))
+    assert counted(case) == (COUNTED, {"would be left out"})
+    fates = {
+        "error": {"would go to quarantine"},
+        "quarantine": {"would go to quarantine, as the plan accepts"},
+        "null": {"would have NULL instead"},
+        "text": {"would have its text instead", "would go to quarantine"},
+    }
+    for policy, fate in fates.items():
+        case = case.planned(things(policy, "null"))
+        assert counted(case) == (COUNTED, fate)
+
+
+def test_check_fails_on_no_value_and_counts_only_what_does_not_fit(made: Make) -> None:
+    case = made(DDL + HOSTILE, things("null"))
+    found, _ = counted(case)
+    assert found == COUNTED | {"doc": 5 + 3, "tree": 3, "docs": 2 + 2}
+    nulled = case.copy().tables["public.things"].nulled
+    assert nulled == sum(found.values())

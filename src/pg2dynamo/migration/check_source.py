@@ -13,8 +13,9 @@ from pg2dynamo.mapping.table import TableMapping, TableName
 from pg2dynamo.migration.credentials import compile_credentials
 from pg2dynamo.migration.source import compile_one, default_policy, read_by, source_tables
 from pg2dynamo.plan.attributes import Policy
-from pg2dynamo.plan.check import CheckLine, Level, check_table, failed, ok, value_checks, warning
+from pg2dynamo.plan.check import CheckLine, Level, check_table, failed, ok, warning
 from pg2dynamo.plan.check_embeds import check_embeds
+from pg2dynamo.plan.check_values import WORDS, value_checks
 from pg2dynamo.plan.compile import Catalog
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.plan.schema import SourceTable
@@ -128,14 +129,17 @@ def _compile(
         findings.lines.append(failure(subject, error))
 
 
+_MEND = "Mend the rows, take another attribute for a key, or say with `unfit` what is to become of them."
+
+
 def _value_lines(conn: psycopg.Connection, mapping: TableMapping, table: SourceTable) -> Iterator[CheckLine]:
     subject = f"table {mapping.name}"
     checks = value_checks(mapping)
     counts = count_where(conn, mapping, [check.sql for check in checks])
     for check, count in zip(checks, counts, strict=True):
         if count:
-            message = f"{check.attribute} {check.reason}: {count:,} rows would go to quarantine"
-            yield warning(subject, message, "Mend the rows, or take another attribute for the key or index.")
+            message = f"{check.attribute} {check.reason}: {count:,} rows {WORDS[check.policy]}".lstrip()
+            yield warning(subject, message, _MEND if check.policy == "error" else "")
     size = f"about {table.estimated_rows:,} rows" if table.estimated_rows >= 0 else "not yet analysed"
     yield ok(subject, f"{len(mapping.attributes)} attributes, {len(mapping.indexes)} indexes, {size}")
 

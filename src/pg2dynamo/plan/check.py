@@ -6,9 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from pg2dynamo.mapping.limits import HASH_KEY_BYTES, RANGE_KEY_BYTES
-from pg2dynamo.mapping.table import Attribute, TableMapping
-from pg2dynamo.mapping.types import Kind
 from pg2dynamo.plan.schema import SourceTable
 from pg2dynamo.plan.table import TablePlan
 
@@ -50,15 +47,6 @@ def failed(subject: str, message: str, remedy: str = "") -> CheckLine:
     return CheckLine(Level.FAILED, subject, message, remedy)
 
 
-@dataclass(frozen=True, slots=True)
-class ValueCheck:
-    """A condition in SQL that is true of rows which would go to quarantine, and why they would."""
-
-    attribute: str
-    reason: str
-    sql: str
-
-
 def check_table(plans: Sequence[TablePlan], table: SourceTable) -> list[CheckLine]:
     """Return what the catalog says against copying the table as its entries plan it; empty when nothing."""
     subject = f"table {table.name}"
@@ -96,33 +84,3 @@ def _left_out(plan: TablePlan, table: SourceTable) -> Iterator[CheckLine]:
     if lost:
         message = f"{', '.join(lost)} cannot be restored: left out by `columns`"
         yield warning(f"table {plan.name}", message, "Add an entry of this table with all columns, unless they may go.")
-
-
-def value_checks(mapping: TableMapping) -> list[ValueCheck]:
-    """Return the conditions under which rows cannot become items because of a key or an index key.
-
-    Other limits (a whole item's size, 38 digits, nesting) show only when a row is encoded, in `copy`.
-    """
-    by_name = {attribute.name: attribute for attribute in mapping.attributes}
-    ranges = {name for name in (mapping.range, *(index.range for index in mapping.indexes)) if name}
-    found: list[ValueCheck] = []
-    for name, _ in mapping.key_types:
-        limit = RANGE_KEY_BYTES if name in ranges else HASH_KEY_BYTES
-        found += _of_key(by_name[name], limit) if name in by_name else ()
-    for name in mapping.key_attributes:
-        if name in by_name and by_name[name].column is None:
-            found.append(ValueCheck(name, "is NULL, and a key must not be", f"num_nulls({by_name[name].sql}) = 1"))
-    return found
-
-
-def _of_key(attribute: Attribute, limit: int) -> Iterator[ValueCheck]:
-    kind, sql = attribute.type.kind, attribute.sql
-    if kind in (Kind.TEXT, Kind.OUTPUT, Kind.BYTEA):
-        # format('%s', …) gives the text of the output function, as the copy does, but '' for NULL.
-        size = f"octet_length({sql})" if kind is Kind.BYTEA else f"octet_length(format('%s', {sql}))"
-        present = f"num_nulls({sql}) = 0"
-        yield ValueCheck(attribute.name, "is empty, and a key must not be", f"{present} AND {size} = 0")
-        yield ValueCheck(attribute.name, f"is a key of more than {limit:,} bytes", f"{present} AND {size} > {limit}")
-    elif kind in (Kind.NUMERIC, Kind.FLOAT4, Kind.FLOAT8):
-        odd = f"{sql}::text IN ('NaN', 'Infinity', '-Infinity')"
-        yield ValueCheck(attribute.name, "is NaN or infinite, which is no number in DynamoDB", odd)
