@@ -123,7 +123,7 @@ INSERT INTO keys_five SELECT decode(to_hex(n + 16), 'hex'), -n, repeat('#', n), 
   FROM generate_series(0, 9) n;
 INSERT INTO keys_array VALUES ('{1,2}', 1), ('{}', 2);
 INSERT INTO keys_range VALUES ('[1,3)', '10.0.0.1'), ('empty', '::1');
-INSERT INTO keys_time VALUES ('2026-01-01', '1 day', 0.1), ('-infinity', '-1 mon', -1e100);
+INSERT INTO keys_time VALUES ('2026-01-01', '1 day', 0.1), ('-infinity', '-1 mon', -1e300);
 INSERT INTO "Mixed Case: ""#"" ${HOME}" VALUES (1, 'a', true, 1, 'x'), (2, 'b', false, NULL, NULL);
 INSERT INTO "таблица" VALUES (1);
 INSERT INTO anything (id, a, b, c, d, e, f, g, h, i, j, k) VALUES
