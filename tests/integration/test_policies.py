@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -321,3 +322,26 @@ def test_check_fails_on_no_value_and_counts_only_what_does_not_fit(made: Make) -
     assert found == COUNTED | {"doc": 5 + 3, "tree": 3, "docs": 2 + 2}
     nulled = case.copy().tables["public.things"].nulled
     assert nulled == sum(found.values())
+
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/values-dynamodb-cannot-hold.md"
+
+
+def block(language: str) -> str:
+    [found] = [part.partition("```")[0] for part in PAGE.read_text().split(f"```{language}\n")[1:]]
+    return found
+
+
+def test_the_page_of_such_values_shows_what_becomes_of_them(made: Make) -> None:
+    case = made(block("sql"), "tables:" + block("yaml").partition("tables:")[2].replace("weather", "{unique}"))
+    report = case.copy()
+    found = report.tables["public.readings"].as_json()
+    said = re.search(r"`copy` prints ([a-z0-9, ]+), and ends with exit code 0", PAGE.read_text())
+    assert said is not None
+    assert report.ok
+    assert {name: str(found[name]) for name in ("rows", "items", *NONE)} == dict(
+        part.split(" ") for part in said[1].split(", ")
+    )
+    assert list(case.items(0).values()) == [json.loads(line) for line in block("json").splitlines()]
+    case.verify()
+    assert {(kind, key[0]) for _, kind, key, _ in case.found()} == {("missing", "2"), ("missing", "5")}
