@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from onboarding.database.schema import create_schema
 from pg2dynamo.dynamodb.tables import shape_faults, table_shape
+from pg2dynamo.mapping.table import TableName
 from pg2dynamo.migration.init import infer_plan
 from pg2dynamo.migration.source import compile_plan
-from pg2dynamo.plan.load import parse_plan
+from pg2dynamo.plan.load import load_plan, parse_plan
 from pg2dynamo.secret import Secret
 from tests.conftest import Database
+from tests.integration.foreign_schemas import SHOP
 from tests.integration.reading import run, session
+
+ONBOARDING_PLAN = Path(__file__).parents[2] / "src/onboarding/plan.yaml"
 
 ODD = (
     'CREATE SCHEMA "Odd: schema"',
@@ -40,6 +47,49 @@ def test_the_plan_of_the_onboarding_database_fits_it(database: Database) -> None
         "public.tenants": "tenant_id",
     }
     assert [fault for m in mappings for fault in shape_faults(m.target, table_shape(m))] == []
+
+
+def test_the_plan_of_the_onboarding_database_is_near_the_one_that_was_written_for_it(any_database: Database) -> None:
+    create_schema(any_database.dsn)
+    text = infer_plan(Secret(any_database.dsn))
+    written = load_plan(ONBOARDING_PLAN, {"CREDENTIAL_KEY": "x"})
+    inferred = {table.source: table for table in parse_plan(text, {}).tables}
+    assert {t.source for t in written.tables} | {s.source for s in written.secrets} == set(inferred)
+    for table in written.tables:
+        mine = inferred[table.source]
+        if not table.named:
+            assert mine.key == table.key
+            hashes = {index.hash for index in mine.indexes}
+            # What an index only serves queries by, no catalog tells.
+            assert {index.hash for index in table.indexes} - {"enabled"} <= hashes
+    ranges = {(index.hash, index.range) for index in inferred[TableName("public", "schedule_executions")].indexes}
+    assert ranges == {("schedule_id", "started_at"), ("account_id", "started_at")}
+    suggestion = "\n".join(line[2:] for line in text.splitlines() if line.startswith("# "))
+    [secret] = parse_plan(f"name: x\n{suggestion[suggestion.index('secrets:') :]}", {}).secrets
+    [wanted] = written.secrets
+    assert (secret.source, secret.ciphertext, secret.newest_by) == (wanted.source, wanted.ciphertext, wanted.newest_by)
+    assert secret.name_columns == wanted.name_columns
+
+
+def test_what_is_suggested_in_comments_works_once_it_is_uncommented(any_database: Database) -> None:
+    with any_database.connect() as connection:
+        connection.execute(SHOP.encode())
+    text = infer_plan(Secret(any_database.dsn))
+    embeds = re.sub(r"(?m)^    # (embed:|  .*)$", r"    \1", text)
+    views = re.sub(r"(?m)^  # (- from: public\.open_orders(?:\n  #   .*)*)$", lambda m: _without_signs(m[0]), embeds)
+    plan = parse_plan(views, {})
+    with session(any_database) as conn:
+        mappings = {m.name: m for m in compile_plan(conn, plan)}
+    assert mappings["public.open_orders"].unproven
+    embedded = {m.name: [a.name for a in m.attributes if a.embed] for m in mappings.values()}
+    assert {name: found for name, found in embedded.items() if found} == {
+        "public.customers": ["addresses"],
+        "public.orders": ["order_lines", "payments"],
+    }
+
+
+def _without_signs(comment: str) -> str:
+    return "\n".join(line.replace("# ", "", 1) for line in comment.splitlines())
 
 
 def test_the_plan_of_a_database_of_odd_names_fits_it(database: Database) -> None:

@@ -101,6 +101,12 @@ def test_columns_that_look_like_credentials_are_suggested_as_secrets() -> None:
     assert (plan.secrets[0].ciphertext, plan.secrets[0].newest_by) == ("encrypted_data", "created_at")
 
 
+def test_the_name_of_a_key_beside_a_token_that_carries_all_else_keeps_nothing_from_being_a_secret() -> None:
+    text = infer("shop", [table(columns=("id", "encrypted_data", "encryption_key_id"))])
+    assert "accounts.encrypted_data looks like a credential. To move it" in comments(text)
+    assert "encrypted by the application" not in comments(text)
+
+
 def test_several_credentials_of_a_table_are_one_suggestion_that_names_them() -> None:
     text = infer("shop", [table(columns=("id", "api_key", "client_secret", "encrypted_data"))])
     assert "accounts.encrypted_data looks like a credential, as do api_key, client_secret." in comments(text)

@@ -102,6 +102,15 @@ def test_an_index_that_only_serves_ranges_is_not_made() -> None:
     assert "by_on (on: two values)" in said
 
 
+def test_a_time_that_is_indexed_and_always_there_is_the_range_of_foreign_keys() -> None:
+    columns = {"id": TEXT, "parent": TEXT, "one": TEXT, "at": TIMESTAMP}
+    foreign = [("parent",), ("one",)]
+    source = table(columns=columns, foreign=foreign, unique=[("one",)], others=[index("by_time", "at")])
+    assert keys_of(source) == [("parent", "at"), ("one", None)]
+    nullable = table(columns=columns, foreign=foreign, others=[index("by_time", "at")], nullable=("at",))
+    assert keys_of(nullable) == [("parent", None), ("one", None)]
+
+
 @pytest.mark.parametrize("number", [GLOBAL_INDEXES, 34])
 def test_indexes_stop_at_the_limit_and_the_rest_is_named_in_one_comment(number: int) -> None:
     columns = [f"c{n:02}" for n in range(number)]

@@ -30,6 +30,14 @@ _HEAD = """\
 #
 """
 
+_ADVICE = (
+    "Read it through, above all what is commented out, then run `pg2dynamo check`, which also counts the rows whose "
+    "keys DynamoDB would refuse: too long, or empty text, which a template with letters in it never is, as in "
+    '`attributes: {pk: {template: "NAME#{name}"}}`. Every column becomes the attribute of its name; keys and indexes '
+    "should follow how the application reads. `schema` is the fingerprint of a table's columns: when they change, "
+    "nothing runs."
+)
+
 
 def infer(
     database: str,
@@ -74,13 +82,7 @@ def _entries(prefix: str, catalog: Mapping[TableName, Facts]) -> list[Entry | Le
 
 
 def _head(database: str, prefix: str, notes: Sequence[str]) -> list[str]:
-    lines = _HEAD.splitlines()
-    lines += comment(
-        f"Inferred from the catalog of the database {database}. Read it through, above all what is commented out, "
-        "then run `pg2dynamo check`, which also counts the rows whose keys DynamoDB would refuse (empty text, too "
-        "long). Every column becomes the attribute of its name; keys and indexes should follow how the application "
-        "reads. `schema` is the fingerprint of a table's columns: when they change, nothing runs."
-    )
+    lines = [*_HEAD.splitlines(), *comment(f"Inferred from the catalog of the database {database}. {_ADVICE}")]
     for note in notes:
         lines += ["#", *comment(note)]
     return [*lines, f"name: {scalar(prefix[:64])}", "source: {dsn: env:DATABASE_URL}", ""]

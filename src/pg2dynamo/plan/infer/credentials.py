@@ -130,14 +130,14 @@ def credential_lines(facts: Facts, to: str) -> list[str]:
     found = find_credentials(facts.table)
     table = facts.table.name
     lines: list[str] = []
-    parted = [c for c in found.found if c.companions]
+    parted = [c for c in found.found if _encrypts(c.companions)]
     if parted:
         shown = "; ".join(f"{c.column} with {', '.join(c.companions)}" for c in parted)
         lines += comment(
             f"{table}: {shown}: {'each is' if len(parted) > 1 else 'this is'} one credential, encrypted by the "
             "application. Its parts stay together as attributes of the item, as they are."
         )
-    if whole := [c.column for c in found.found if not c.companions]:
+    if whole := [c.column for c in found.found if c not in parted]:
         lines += _suggestion(facts, to, whole)
     if found.one_way:
         lines += comment(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pg2dynamo.mapping.limits import GLOBAL_INDEXES
 from pg2dynamo.mapping.table import quote_identifier
 from pg2dynamo.mapping.types import Kind
+from pg2dynamo.plan.identity import unique_keys
 from pg2dynamo.plan.infer.facts import INSTANTS, Facts, can_be_key, hot_because, placeholder
 from pg2dynamo.plan.infer.keys import ChosenKey, table_names
 from pg2dynamo.plan.infer.names import allowed_name, free_name, joined_name
@@ -63,7 +64,7 @@ def choose_indexes(facts: Facts, key: ChosenKey) -> ChosenIndexes:
     """Return the indexes of a table whose key is chosen."""
     making = _Making(facts, key, templates=dict(key.templates))
     useless: list[str] = []
-    for candidate in _merged(facts, key, list(_candidates(facts, useless))):
+    for candidate in _in_time(facts, _merged(facts, key, list(_candidates(facts, useless)))):
         _make(making, candidate)
     return ChosenIndexes(
         tuple(making.indexes),
@@ -124,6 +125,27 @@ def _merged(facts: Facts, key: ChosenKey, candidates: Sequence[_Candidate]) -> l
         if best.columns != key.attributes and best.columns != key.columns:
             result.setdefault(best.columns, best)
     return list(result.values())
+
+
+def _in_time(facts: Facts, candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Return the candidates, those of foreign keys in the order of a time where one is indexed and always there."""
+    times = [
+        columns[0]
+        for index in facts.table.indexes
+        if _is_plain(index) and len(columns := _columns(index)) == 1 and _is_time(facts, columns[0])
+    ]
+    unique = unique_keys(facts.table)
+    return [
+        _Candidate((*c.columns, times[0]), c.origin)
+        if times and c.origin == "foreign key" and len(c.columns) == 1 and c.columns not in unique
+        else c
+        for c in candidates
+    ]
+
+
+def _is_time(facts: Facts, name: str) -> bool:
+    column = facts.table.column(name)
+    return column is not None and column.type.kind in INSTANTS and _always_there(facts, name)
 
 
 def _longer(facts: Facts, columns: tuple[str, ...], candidates: Sequence[_Candidate]) -> _Candidate | None:
