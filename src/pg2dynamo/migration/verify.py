@@ -17,8 +17,9 @@ from pg2dynamo.dynamodb.client import dynamodb_client
 from pg2dynamo.dynamodb.journal import Journal
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.tables import describe_table
-from pg2dynamo.errors import PlanError, TargetMissing
+from pg2dynamo.errors import TargetMissing
 from pg2dynamo.mapping.digest import Buckets
+from pg2dynamo.migration.chosen import chosen_entries
 from pg2dynamo.migration.progress import Progress, Silent
 from pg2dynamo.migration.report_file import ReportFile, default_report
 from pg2dynamo.migration.run import recorded_run
@@ -31,7 +32,6 @@ from pg2dynamo.migration.verify_shared import scanned_together, sum_items
 from pg2dynamo.migration.verify_table import RowSide, TableVerification, source_side
 from pg2dynamo.migration.workers import Workers
 from pg2dynamo.plan.model import Plan
-from pg2dynamo.plan.table import TablePlan, parse_table_name
 from pg2dynamo.postgres.segments import plan_segments
 from pg2dynamo.postgres.selection import count_visible
 from pg2dynamo.postgres.snapshot import SnapshotOwner, adopt_snapshot, hold_snapshot
@@ -82,19 +82,9 @@ def _chosen(plan: Plan, tables: Sequence[str] | None) -> Plan:
     """Return the plan with these entries only: by name, or all of a source table. Raises PlanError for none."""
     if tables is None:
         return plan
-    unknown = [name for name in tables if not any(_is_called(table, name) for table in plan.tables)]
-    if unknown:
-        known = ", ".join(table.name for table in plan.tables)
-        raise PlanError(f"The plan has no table {', '.join(unknown)}.", remedy=f"It has: {known}.")
-    chosen = tuple(table for table in plan.tables if any(_is_called(table, name) for name in tables))
+    names = chosen_entries(plan, tables)
+    chosen = tuple(table for table in plan.tables if table.name in names)
     return plan.model_copy(update={"tables": chosen, "secrets": ()})
-
-
-def _is_called(table: TablePlan, name: str) -> bool:
-    try:
-        return name == table.name or parse_table_name(name) == table.source
-    except ValueError:
-        return False
 
 
 def _journal(plan: Plan, settings: TargetSettings) -> Journal:
