@@ -136,6 +136,11 @@ ANALYZE;
 
 def large(tables: int) -> str:
     """Return SQL of a catalog of so many tables with hundreds of foreign keys, wide ones and odd ones, without rows."""
+    return many(tables) + WIDE + ODD
+
+
+def many(tables: int) -> str:
+    """Return SQL of so many tables alike, every other one of them with a foreign key."""
     return f"""
 CREATE SCHEMA tenant_a; CREATE SCHEMA tenant_b;
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
@@ -153,6 +158,14 @@ BEGIN
       EXECUTE format('CREATE TRIGGER touch BEFORE UPDATE ON %s.t%s FOR EACH ROW EXECUTE FUNCTION touch()', s, n);
     END IF;
   END LOOP;
+END $$;
+"""
+
+
+WIDE = """
+DO $$
+DECLARE n int;
+BEGIN
   EXECUTE 'CREATE TABLE wide (id int PRIMARY KEY, '
     || (SELECT string_agg(format('a_rather_long_column_name_%s text', c), ', ') FROM generate_series(1, 558) c) || ')';
   EXECUTE 'CREATE TABLE widest (' || (SELECT string_agg(format('c%s int', c), ', ') FROM generate_series(1, 1599) c)
@@ -161,6 +174,10 @@ BEGIN
     || (SELECT string_agg(format('c%s int', c), ', ') FROM generate_series(1, 34) c) || ')';
   FOR n IN 1..34 LOOP EXECUTE format('CREATE INDEX ON indexed (c%s)', n); END LOOP;
 END $$;
+"""
+"""As many columns as PostgreSQL has, columns whose names are long, and more indexes than a table can have there."""
+
+ODD = """
 CREATE TABLE nothing ();
 CREATE TABLE tenant_a.users (id int PRIMARY KEY, chosen int);
 CREATE TABLE tenant_b.users (id int PRIMARY KEY);
@@ -172,3 +189,4 @@ CREATE TABLE public.nullable (a int, b int, UNIQUE (a, b));
 CREATE TABLE public.gone (a int PRIMARY KEY, b int, c int);
 ALTER TABLE public.gone DROP COLUMN b;
 """
+"""The same name in several schemas, a circle of references, keys of five columns, and none."""

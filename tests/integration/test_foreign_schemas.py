@@ -24,7 +24,7 @@ from pg2dynamo.plan.load import parse_plan
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.secret import Secret
 from tests.conftest import Database
-from tests.integration.foreign_schemas import PARTITIONS, SHOP, TYPES, large
+from tests.integration.foreign_schemas import PARTITIONS, SHOP, TYPES, large, many
 
 LEFT_OUT = {
     "shop": {"public.log_lines", "public.open_orders", "public.sales"},
@@ -97,7 +97,7 @@ def test_a_plan_is_inferred_in_a_number_of_statements_that_does_not_grow_with_th
     monkeypatch.setattr(psycopg.Cursor, "execute", counting)
     for tables in (4, 40):
         make(any_database, "DROP SCHEMA IF EXISTS tenant_a, tenant_b, public CASCADE; CREATE SCHEMA public")
-        make(any_database, large(tables))
+        make(any_database, many(tables))
         counted.clear()
         infer_plan(Secret(any_database.dsn))
         assert 0 < counted[tables] < 60

@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from pg2dynamo.cli.app import app
 from pg2dynamo.plan.load import parse_plan
