@@ -101,6 +101,7 @@ def test_a_name_that_dynamodb_does_not_allow_is_mapped_and_the_mapping_told_on_i
     assert "to: shop-cafe  # café, in characters that DynamoDB allows" in text
     assert "to: shop-table  # таблица, in" in text
     assert "to: shop-two-words\n" in text
+    assert "to: shop-a-2  # a, with a number, as the name is taken" in infer("shop", [table("a"), table("A")])
 
 
 def test_the_same_catalog_gives_the_same_text() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pg2dynamo.mapping.limits import GLOBAL_INDEXES
-from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.plan.infer import infer
 from pg2dynamo.plan.schema import SourceTable
 from tests.unit.inferred import (
     BOOLEAN,
+    INET,
     INTEGER,
     JSONB,
     TEXT,
@@ -165,6 +165,9 @@ def test_rows_that_an_index_lacks_are_told_with_their_share_when_they_are_many()
 
 
 def test_a_range_that_sorts_otherwise_is_told() -> None:
-    inet = ColumnType(Kind.OUTPUT, "inet", 869)
-    source = table(columns={"id": TEXT, "address": inet}, others=[index("x", "id", "address")])
-    assert "DynamoDB sorts address by the text, unlike PostgreSQL" in comments(infer("shop", [source]))
+    columns = {"id": TEXT, "n": INTEGER, "address": INET}
+    direct = table(columns=columns, others=[index("x", "n", "address")])
+    joined = table(columns=columns, key=("id", "n", "address"))
+    for source in (direct, joined):
+        assert "DynamoDB sorts address by the text, unlike PostgreSQL" in comments(infer("shop", [source]))
+    assert "by the text" not in comments(infer("shop", [table(columns=columns, key=("address", "n"))]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pg2dynamo.mapping.templates import parse_template
 from pg2dynamo.plan.infer.embeds import PossibleEmbed
 from pg2dynamo.plan.infer.facts import Facts
 from pg2dynamo.plan.infer.indexes import ChosenIndex, boolean_rule, choose_indexes
@@ -45,21 +46,27 @@ def entry_of(facts: Facts, to: str, embeds: Sequence[PossibleEmbed]) -> Entry | 
     if isinstance(chosen, Undecided):
         return LeftOut(facts, to, chosen)
     indexes = choose_indexes(facts, chosen)
+    templates = dict((*chosen.templates, *indexes.templates))
+    sorting = _sorting(facts, templates, [chosen.attributes, *(index.attributes for index in indexes.indexes)])
     return Entry(
         facts=facts,
         to=to,
         key=chosen,
         indexes=indexes.indexes,
-        templates=dict((*chosen.templates, *indexes.templates)),
+        templates=templates,
         booleans=indexes.booleans,
-        notes=(*table_notes(facts), *chosen.reasons, *_sorting(facts, chosen, indexes.indexes), *indexes.notes),
+        notes=(*table_notes(facts), *chosen.reasons, *sorting, *indexes.notes),
         embeds=tuple(embeds),
     )
 
 
-def _sorting(facts: Facts, chosen: ChosenKey, indexes: Iterable[ChosenIndex]) -> Iterator[str]:
-    ranges = [a[1] for a in (chosen.attributes, *(index.attributes for index in indexes)) if len(a) == 2]
-    if names := sorted_as_text(facts, list(dict.fromkeys(ranges))):
+def _sorting(facts: Facts, templates: Mapping[str, str], keys: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Say which values of sort keys stand as their text, and so in another order than PostgreSQL's."""
+    ranges = [attributes[1] for attributes in keys if len(attributes) == 2]
+    plain = [
+        part[0] for name in ranges if name in templates for part in parse_template(templates[name]) if _is_plain(part)
+    ]
+    if names := sorted_as_text(facts, list(dict.fromkeys([*ranges, *plain]))):
         yield f"DynamoDB sorts {', '.join(names)} by the text, unlike PostgreSQL"
 
 
@@ -94,7 +101,9 @@ def _target(entry: Entry | LeftOut) -> str:
 def _mapped(name: str, to: str) -> str:
     if is_kept_by_mapping(name, to):
         return ""
-    return f"  {comment(f'{name}, in characters that DynamoDB allows')[0]}"
+    numbered = is_kept_by_mapping(name, to.rpartition("-")[0])
+    what = "with a number, as the name is taken" if numbered else "in characters that DynamoDB allows"
+    return f"  {comment(f'{name}, {what}')[0]}"
 
 
 def _rules(entry: Entry) -> list[str]:
