@@ -63,10 +63,9 @@ def entry_of(facts: Facts, to: str, embeds: Sequence[PossibleEmbed]) -> Entry | 
 def _sorting(facts: Facts, templates: Mapping[str, str], keys: Iterable[tuple[str, ...]]) -> Iterator[str]:
     """Say which values of sort keys stand as their text, and so in another order than PostgreSQL's."""
     ranges = [attributes[1] for attributes in keys if len(attributes) == 2]
-    plain = [
-        part[0] for name in ranges if name in templates for part in parse_template(templates[name]) if _is_plain(part)
-    ]
-    if names := sorted_as_text(facts, list(dict.fromkeys([*ranges, *plain]))):
+    parts = [part for name in ranges if name in templates for part in parse_template(templates[name])]
+    unsorted = [part[0] for part in parts if not isinstance(part, str) and not part[1]]
+    if names := sorted_as_text(facts, list(dict.fromkeys([*ranges, *unsorted]))):
         yield f"DynamoDB sorts {', '.join(names)} by the text, unlike PostgreSQL"
 
 
