@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pg2dynamo.errors import PlanError
 from pg2dynamo.migration.check import check
 from pg2dynamo.migration.export import export
 from pg2dynamo.migration.import_ import ImportOptions, import_export
@@ -241,7 +242,9 @@ def test_attributes_may_differ_in_what_becomes_of_their_values(made: Make) -> No
 def test_an_item_that_is_too_large_may_stay_in_quarantine(made: Make) -> None:
     ddl = "CREATE TABLE things (id int PRIMARY KEY, note text, data bytea)"
     fill = """INSERT INTO things VALUES
-  (1, repeat('x', 409600), NULL), (2, NULL, decode(repeat('00', 2000000), 'hex')), (3, 'x', NULL)"""
+  (1, repeat('x', 409600), NULL),
+  (2, NULL, (SELECT string_agg(md5(n::text), '')::bytea FROM generate_series(1, 70000) n)),
+  (3, 'x', NULL)"""
     tables = things("skip").split("    maps")[0]
     case = made(ddl + "; " + fill, tables)
     for policy, accepted in (("skip", 0), ("quarantine", 2)):
@@ -345,3 +348,27 @@ def test_the_page_of_such_values_shows_what_becomes_of_them(made: Make) -> None:
     assert list(case.items(0).values()) == [json.loads(line) for line in block("json").splitlines()]
     case.verify()
     assert {(kind, key[0]) for _, kind, key, _ in case.found()} == {("missing", "2"), ("missing", "5")}
+
+
+def test_a_column_that_only_a_template_needs_follows_the_policy_of_the_entry(made: Make) -> None:
+    ddl = "CREATE TABLE things (id int PRIMARY KEY, ratio float8); INSERT INTO things VALUES (1, 2), (2, 'NaN')"
+    tables = """
+unfit: POLICY
+tables:
+  - from: things
+    to: {unique}-things
+    key: {hash: id}
+    leave_out: [ratio]
+    attributes:
+      label: {template: "R#{ratio}"}
+"""
+    case = made(ddl, tables.replace("POLICY", "skip"))
+    assert counts(case) == NONE | {"items": 1, "skipped": 1}
+    assert case.verify().equal
+    case = case.planned(tables.replace("POLICY", "'null'"))
+    assert counts(case) == NONE | {"items": 2, "nulled": 1}
+    assert case.verify().equal
+    assert case.items(0)["2"] == {"id": {"N": "2"}}
+    refused = case.planned(tables.replace("POLICY", "error").replace('}"}', '}", unfit: text}'))
+    with pytest.raises(PlanError, match="`unfit: text` is not possible for label"):
+        refused.copy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import orjson
@@ -200,8 +201,8 @@ def test_one_value_is_judged_alike_under_each_policy(name: str, policy: Unfit, d
 @pytest.mark.parametrize("text", DOCUMENTS)
 def test_hostile_documents_are_judged_alike(text: str) -> None:
     base = dict.fromkeys(TYPES, NULL) | {"part": of_type("x", type_of(Kind.TEXT))}
-    for policy in POLICIES:
-        mapping = mapping_with(dict.fromkeys(NAMES, policy))
+    for policy, nulls in product(POLICIES, (frozenset[str](), frozenset(TYPES))):
+        mapping = mapping_with(dict.fromkeys(NAMES, policy), nulls)
         for name in ("doc", "place.doc"):
             assert_alike(mapping, base | {name: document(text)})
         assert_alike(mapping, base | {"docs": documents([document(text)])})
