@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from pg2dynamo.mapping.numbers import canonical
 from pg2dynamo.mapping.rendering import Renderer
-from pg2dynamo.mapping.sortable import SORTABLE, sortable_text
+from pg2dynamo.mapping.sortable import SORTABLE, has_sortable_text, sortable_text
 from pg2dynamo.mapping.templates import Placeholder, Template, disjoint, fault, parse_template
 from pg2dynamo.mapping.types import KEY_FORMS, ColumnType, Kind
 from pg2dynamo.mapping.value_text import value_text
@@ -38,12 +39,16 @@ VALUES: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.DATE: DAYS | ENDLESS,
     Kind.TIME: st.integers(0, DAY),
     Kind.TIMESTAMP: st.integers(-211_813_488_000_000_000, 9_223_371_331_199_999_999) | ENDLESS,
+    Kind.TIMESTAMPTZ: st.integers(-211_813_488_000_000_000, 9_223_371_331_199_999_999) | ENDLESS,
+    Kind.TIMETZ: st.tuples(st.integers(0, DAY), st.integers(-57_599, 57_599)),
+    Kind.INTERVAL: st.tuples(*[st.integers(-(10**6), 10**6)] * 3) | ENDLESS,
+    Kind.OUTPUT: TEXTS,
 }
 RANKS = {Endless.PAST: float("-inf"), Endless.FUTURE: float("inf")}
 
 
 def of(kind: Kind, name: str = "a", *, sort: bool = False, oid: int = 20) -> Placeholder:
-    return Placeholder(name, ColumnType(kind, kind.value, oid), sort)
+    return Placeholder(name, ColumnType(kind, kind.value, 25 if kind is Kind.TEXT else oid), sort)
 
 
 def contents(kind: Kind, value: Any) -> dict[str, Any]:
@@ -60,9 +65,9 @@ def contents(kind: Kind, value: Any) -> dict[str, Any]:
 @st.composite
 def rows(draw: st.DrawFn) -> tuple[Template, dict[str, Value], dict[str, Value]]:
     """A template of two or three values, and two rows for it."""
-    kinds = draw(st.lists(st.sampled_from(list(VALUES)), min_size=2, max_size=3))
-    separator = draw(st.sampled_from(("#", "##", "#\\", "-x", "x", " ")))
+    separator = draw(st.sampled_from(("#", "##", "#\\", "-x", "x", " ", "0", "1.", ":", "é")))
     sort = draw(st.booleans()) and separator.startswith("#")
+    kinds = draw(st.lists(st.sampled_from([k for k in VALUES if not sort or k in SORTABLE]), min_size=2, max_size=3))
     parts: list[str | Placeholder] = []
     for number, kind in enumerate(kinds):
         parts += (*([separator] if number else ["K" * draw(st.integers(0, 1))]), of(kind, f"c{number}", sort=sort))
@@ -111,6 +116,56 @@ def test_sortable_texts_stand_in_the_order_of_the_values(kind: Kind) -> None:
 
 def rank(value: Any) -> Any:
     return RANKS.get(value, value) if isinstance(value, Endless) else value
+
+
+CHARACTER = ColumnType(Kind.TEXT, "character(5)", 1042)
+
+
+@given(st.lists(TEXTS.map(lambda text: text[:5].ljust(5)), min_size=2, max_size=6))
+def test_padded_texts_stand_in_the_order_that_they_have_without_padding(values: list[str]) -> None:
+    template = Template((Placeholder("a", CHARACTER, sort=True), "#"))
+    texts = {template.of_values({"a": value}) or "": value for value in values}
+    assert [texts[text].rstrip(" ") for text in sorted(texts)] == sorted({value.rstrip(" ") for value in values})
+    for text, value in texts.items():
+        assert template.values(text) == {"a": value}
+        assert Renderer(template).render({"a": {"S": value}}) == text
+
+
+def test_tuples_stand_in_order_whatever_their_texts_begin_with() -> None:
+    template = Template((of(Kind.TEXT, "a", sort=True), "#", of(Kind.TEXT, "b", sort=True)))
+    tuples = sorted((a, b) for a in ("", "a", "ab", "a b", "a#", "a\x01", "a$", "a%", "é") for b in ("", "a", "#", "z"))
+    texts = [template.of_values({"a": a, "b": b}) or "" for a, b in tuples]
+    assert texts == sorted(texts)
+    assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize(
+    ("oid", "name", "sorts"),
+    [
+        *((25, "text", True), (1043, "character varying(9)", True), (1042, "character(5)", True), (19, "name", True)),
+        *((18, '"char"', False), (142, "xml", False), (1042, "bpchar", False), (16_400, "public.mood", False)),
+        (16_401, "public.citext", False),
+    ],
+)
+def test_only_texts_that_sort_by_their_characters_have_a_sortable_text(oid: int, name: str, sorts: bool) -> None:
+    assert has_sortable_text(ColumnType(Kind.TEXT, name, oid)) is sorts
+
+
+@pytest.mark.parametrize(
+    "text", ["1E+9999999999", "1E+999999999999999999", "-1E-9999999999", "1E+99999999999999999999"]
+)
+def test_a_key_with_an_exponent_beyond_all_memory_is_read_without_its_zeros(text: str) -> None:
+    template = Template((of(Kind.NUMERIC),))
+    with suppress(ValueError):
+        assert str(template.values(text)["a"]) == text
+    assert disjoint(template, Template(("K",)))
+
+
+def test_a_number_as_long_as_postgresql_has_them_is_read_back() -> None:
+    number = Decimal("-" + "9" * 131_072 + "." + "1" * 16_383)
+    for sort in (False, True):
+        template = Template((of(Kind.NUMERIC, sort=sort),))
+        assert template.values(template.of_values({"a": number}) or "") == {"a": number}
 
 
 @pytest.mark.parametrize(("oid", "lowest"), [(21, -(2**15)), (23, -(2**31)), (20, -(2**63))])
@@ -175,6 +230,7 @@ def test_templates_are_read(text: str, parts: tuple[str | tuple[str, bool], ...]
     [
         ("{a:desc}", "only `sort`"),
         ("{}", "write columns in braces"),
+        ("{:sort}", "write columns in braces"),
         ("{a", "in braces"),
         ("a}", "braces"),
         ("", "empty"),
@@ -193,7 +249,8 @@ def test_malformed_templates_are_refused_with_words(text: str, words: str) -> No
         ((of(Kind.JSONB, "a"),), "cannot be part of a key"),
         ((of(Kind.ARRAY, "a"),), "cannot be part of a key"),
         ((of(Kind.INTERVAL, "a", sort=True),), "no `:sort`"),
-        ((of(Kind.TIMETZ, "a", sort=True),), "no `:sort`"),
+        ((of(Kind.TIMETZ, "a", sort=True),), "no `:sort`: leave it out"),
+        ((Placeholder("a", ColumnType(Kind.TEXT, "mood", 16_400), sort=True),), "a cast to text"),
         ((of(Kind.OUTPUT, "a", sort=True),), "no `:sort`"),
         ((of(Kind.TEXT, "a", sort=True), "-", of(Kind.TEXT, "b")), "must begin with #"),
     ],

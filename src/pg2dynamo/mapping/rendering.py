@@ -21,6 +21,7 @@ _Write: TypeAlias = Callable[[str], str]
 _LOW = {code: "$" + chr(code + 0x30) for code in range(0x25)}
 _NINES = {ord(digit): str(9 - int(digit)) for digit in "0123456789"}
 _INTEGER_DIGITS = {21: 5, 23: 10}
+_CHARACTER = 1042
 
 
 class Renderer:
@@ -75,10 +76,17 @@ def _sorter(column_type: ColumnType) -> _Write:
     if kind in (Kind.NUMERIC, Kind.FLOAT4, Kind.FLOAT8):
         return _number
     if kind is Kind.TEXT:
-        return lambda text: text.translate(_LOW)
+        return _padded if column_type.oid == _CHARACTER else lambda text: text.translate(_LOW)
     if kind in (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
         return _instant
     return str
+
+
+def _padded(text: str) -> str:
+    end = len(text)
+    while end and text[end - 1] == " ":
+        end -= 1
+    return text[:end].translate(_LOW) + "$/" * (len(text) - end)
 
 
 def _integer(text: str, digits: int) -> str:

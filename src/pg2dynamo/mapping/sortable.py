@@ -6,7 +6,7 @@ From values alone; `rendering` makes the same texts from what the encoder has wr
 |---|---|
 | INTEGER | digits, zeros before them up to the type's width; a negative number as `-` and what it lacks to 10**width |
 | NUMERIC, FLOAT | `1`, six digits of exponent + 200,000, the significant digits; negative: `-`, all digits complemented, `~`; zero is `0`, -Infinity `!`, Infinity `2`, NaN `3` |
-| TEXT | characters up to `$` as `$` and the character 48 further on; collation C |
+| TEXT | characters up to `$` as `$` and the character 48 further on; collation C; what pads a char(n) as `$/` each |
 | UUID, BYTEA, BOOLEAN, TIME | as they are, bytea in hex |
 | DATE, TIMESTAMP, TIMESTAMPTZ | ISO 8601; -infinity `!`, years BC `-` and the year complemented, years over 9999 `:` and seven digits |
 """  # noqa: E501
@@ -27,7 +27,10 @@ SORTABLE = frozenset(
         *(Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMPTZ),
     }
 )
-"""The kinds whose values have a sortable text."""
+"""The kinds whose values have a sortable text; of TEXT, the types of `TEXT_OIDS`."""
+BPCHAR_OID = 1042
+TEXT_OIDS = frozenset({19, 25, BPCHAR_OID, 1043})
+"""name, text, char(n) and varchar: PostgreSQL sorts enums by declaration, citext without case, "char" by bytes."""
 
 NUMBERS = (Kind.NUMERIC, Kind.FLOAT4, Kind.FLOAT8)
 INSTANTS = (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ)
@@ -36,6 +39,8 @@ WIDTHS = {21: 5, 23: 10}
 EXPONENT_OFFSET, EXPONENT_DIGITS = 200_000, 6
 """More than PostgreSQL's 131,072 digits before and 16,383 after the point need."""
 HIGHEST_ESCAPED, SHIFT = "$", 0x30
+PADDING = "$/"
+"""Before every character: PostgreSQL compares char(n) without the spaces at its end."""
 
 _NOT_FINITE = {"!": Decimal("-Infinity"), "2": Decimal("Infinity"), "3": Decimal("NaN")}
 _POSITIVE = re.compile(r"1([0-9]{6})([1-9](?:[0-9]*[1-9])?)")
@@ -49,8 +54,16 @@ def integer_width(column_type: ColumnType) -> int:
     return WIDTHS.get(column_type.oid, 19)
 
 
+def has_sortable_text(column_type: ColumnType) -> bool:
+    """Return whether values of the type have texts that sort as PostgreSQL sorts the values."""
+    if column_type.kind is Kind.TEXT:
+        # Of bpchar without a length 'a' equals 'a ': two texts for what PostgreSQL holds equal within a tuple.
+        return column_type.oid in TEXT_OIDS and column_type.name != "bpchar"
+    return column_type.kind in SORTABLE
+
+
 def sortable_text(column_type: ColumnType, value: Value) -> str:
-    """Return the sortable text of a value of one of the `SORTABLE` kinds."""
+    """Return the sortable text of a value of a type that has one."""
     kind = column_type.kind
     if kind is Kind.INTEGER and isinstance(value, int):
         width = integer_width(column_type)
@@ -58,7 +71,9 @@ def sortable_text(column_type: ColumnType, value: Value) -> str:
     if kind in NUMBERS and isinstance(value, Decimal):
         return _number(value)
     if kind is Kind.TEXT and isinstance(value, str):
-        return "".join("$" + chr(ord(c) + SHIFT) if c <= HIGHEST_ESCAPED else c for c in value)
+        compared = value.rstrip(" ") if column_type.oid == BPCHAR_OID else value
+        text = "".join("$" + chr(ord(c) + SHIFT) if c <= HIGHEST_ESCAPED else c for c in compared)
+        return text + PADDING * (len(value) - len(compared))
     if isinstance(value, bytes):
         return value.hex()
     if kind is Kind.BOOLEAN:
@@ -74,10 +89,14 @@ def sortable_value(column_type: ColumnType, text: str) -> Value:
     if kind in NUMBERS:
         return _read_number(text)
     if kind is Kind.TEXT:
-        return re.sub(r"\$(.)", lambda match: chr(max(0, ord(match[1]) - SHIFT)), text, flags=re.DOTALL)
+        return re.sub(r"\$(.)", _character, text, flags=re.DOTALL)
     if kind in INSTANTS:
         return plain_value(column_type, _read_instant(text))
     return plain_value(column_type, text)
+
+
+def _character(match: re.Match[str]) -> str:
+    return " " if match[0] == PADDING else chr(max(0, ord(match[1]) - SHIFT))
 
 
 def plain_value(column_type: ColumnType, text: str) -> Value:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pg2dynamo.mapping.sortable import NUMBERS, SORTABLE, plain_value, sortable_text, sortable_value
+from pg2dynamo.mapping.sortable import NUMBERS, has_sortable_text, plain_value, sortable_text, sortable_value
 from pg2dynamo.mapping.types import ColumnType, Kind
 from pg2dynamo.mapping.value_text import value_text
 from pg2dynamo.mapping.values import Value
@@ -120,14 +120,15 @@ def _number(value: Decimal) -> str:
         return "0"
     first = value.adjusted()
     last = first - len(significant) + 1
-    if last >= 0:
+    # Hazard: the key of somebody else's item may say 1E+9999999999, whose zeros no memory holds: count, then write.
+    if sign + max(first + 1, 1) + (1 - last if last < 0 else 0) > PLAIN_CHARACTERS:
+        plain = f"{significant[0]}{'.' if len(significant) > 1 else ''}{significant[1:]}E{first:+d}"
+    elif last >= 0:
         plain = significant + "0" * last
     elif first >= 0:
         plain = f"{significant[: first + 1]}.{significant[first + 1 :]}"
     else:
         plain = f"0.{'0' * (-first - 1)}{significant}"
-    if len(plain) + sign > PLAIN_CHARACTERS:
-        plain = f"{significant[0]}{'.' if len(significant) > 1 else ''}{significant[1:]}E{first:+d}"
     return "-" * sign + plain
 
 
@@ -164,7 +165,7 @@ def parse_template(text: str) -> tuple[str | tuple[str, bool], ...]:
         name, colon, form = inner.rpartition(":")
         if colon and form != "sort":
             raise ValueError(f"{{{inner}}}: after a colon only `sort` is known")
-        if not (name or form):
+        if not (name if colon else form):
             raise ValueError("write columns in braces, as in TENANT#{tenant_id}, and a brace itself as {{ or }}")
         parts.append((name, True) if colon else (form, False))
     if not parts:
@@ -183,8 +184,11 @@ def fault(template: Template) -> str | None:
             )
         if part.type.kind in NO_TEXT:
             return f"{part.name} has type {part.type.name}, which cannot be part of a key"
-        if part.sort and part.type.kind not in SORTABLE:
-            return f"{part.name} has type {part.type.name}, for which there is no `:sort`"
+        if part.sort and not has_sortable_text(part.type):
+            return (
+                f"{part.name} has type {part.type.name}, for which there is no `:sort`: leave it out, or take an "
+                "attribute with `sql` whose type sorts as you want, e.g. a cast to text"
+            )
         if follows and follows[0] == "\\":
             return f"the text after {part.name} must not begin with a backslash, which marks what values hold of it"
         if part.sort and follows and follows[0] != "#":
