@@ -83,6 +83,7 @@ def expect_found(conn: psycopg.Connection, mapping: TableMapping, held: Mapping[
         ("box", False, "(1,1),(0,0)", "(2,2),(1,1)"),
         ("jsonb", True, '""', ' ""'),
         ("ltree", False, "a_1.B", "A_1.B"),
+        ("ltree", False, "a_1.B", "no..path"),
         ("hstore", False, '""=>""', '"" => ""'),
         ("composite", False, "(1,)", "( 1,)"),
         ("int4range", False, "[1,5)", "[1,4]"),
@@ -98,6 +99,8 @@ def test_a_key_that_only_compares_equal_or_is_spelt_otherwise_is_absent(
     mapping = keyed(zoo_mapping(zoo, as_text=as_text), name)
     assert mapping is not None
     assert keys_present(zoo, mapping, [{name: other}, {name: held}]) == [False, True]
+    [rows] = select_rows_by_key(zoo, mapping, [{name: other}, {name: held}])
+    assert held in [dict(zip(mapping.names, row.values, strict=True))[name] for row in rows]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from pg2dynamo.postgres.selection import (
 )
 from pg2dynamo.postgres.storage import unmoved
 from pg2dynamo.postgres.streaming import ROWS_PER_CHUNK, binary_rows
-from pg2dynamo.postgres.unreadable import failing, fails, is_of_a_row, read_around, read_whole, savepoint
+from pg2dynamo.postgres.unreadable import failing, fails, is_of_a_key, read_around, read_whole, savepoint
 
 _TEXTS = reader(ColumnType(Kind.ARRAY, "text[]", 1009, ColumnType(Kind.TEXT, "text", 25)))
 
@@ -109,7 +109,7 @@ def _read_keys(conn: psycopg.Connection, mapping: TableMapping, tuples: list[lis
         with savepoint(conn):
             batches = list(_Select(conn, mapping, guarded=True).read(rows, singly=False))
     except psycopg.Error as error:
-        if not is_of_a_row(error):
+        if not is_of_a_key(error):
             raise
         # A row that fails, or a key that is no value of its column's type: find it by halving.
         if len(tuples) > 1:

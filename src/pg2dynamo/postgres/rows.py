@@ -152,7 +152,7 @@ def _present_numbers(
     try:
         with conn.transaction():
             return [row[0] for row in conn.execute(" UNION ALL ".join(parts).encode())]
-    except (psycopg.DataError, psycopg.IntegrityError):
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.SyntaxError):
         # A key that is no value of its column's type: find it by halving. Hazard: when it is one, another row's key
         # cannot be computed; to call this one absent would have its item deleted.
         if len(asked) == 1:

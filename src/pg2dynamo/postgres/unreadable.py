@@ -39,6 +39,11 @@ def is_of_a_row(error: psycopg.Error) -> bool:
     return (error.sqlstate or "").startswith(_OF_A_ROW)
 
 
+def is_of_a_key(error: psycopg.Error) -> bool:
+    """Return whether a statement failed by values of a row, or of a key that it states: to some types a syntax error."""
+    return is_of_a_row(error) or error.sqlstate == "42601"
+
+
 def reason(error: psycopg.Error) -> str:
     """Return why a row is set aside; never the server's text, which may hold values."""
     return f"PostgreSQL cannot compute it (SQLSTATE {error.sqlstate})"
@@ -129,12 +134,12 @@ def failing(conn: psycopg.Connection, read: Callable[[Sequence[T]], object], par
 
 
 def fails(conn: psycopg.Connection, statement: str) -> bool:
-    """Return whether a statement fails by the values it meets."""
+    """Return whether a statement fails by the values it meets or states."""
     try:
         with savepoint(conn):
             conn.execute(statement.encode())
         return False
     except psycopg.Error as error:
-        if not is_of_a_row(error):
+        if not is_of_a_key(error):
             raise
         return True
