@@ -40,7 +40,7 @@ def is_of_a_row(error: psycopg.Error) -> bool:
 
 
 def is_of_a_key(error: psycopg.Error) -> bool:
-    """Return whether a statement failed by values of a row, or of a key that it states: to some types a syntax error."""
+    """Return whether a statement failed by the values of a row or of a stated key, for some types a syntax error."""
     return is_of_a_row(error) or error.sqlstate == "42601"
 
 
