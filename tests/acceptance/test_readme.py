@@ -33,7 +33,7 @@ def test_the_library_example_migrates_and_compares_everything(migration: Migrati
 
 def test_the_commands_of_the_readme_go_through_one_after_the_other(migration: Migration) -> None:
     commands = re.findall(r"^pg2dynamo (\w+) --plan plan\.yaml", README, re.MULTILINE)
-    assert commands == ["check", "prepare", "copy", "verify", "repair", "status"]
+    assert commands == ["plan", "estimate", "check", "prepare", "copy", "verify", "repair", "status"]
     expected = {"copy": ["--expect-refused", str(migration.onboarding.seeded.secrets.refused)]}
     for command in commands:
         code, out, narration = migration.run(command, *expected.get(command, []))
@@ -41,7 +41,10 @@ def test_the_commands_of_the_readme_go_through_one_after_the_other(migration: Mi
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    for command in ("init", "check", "prepare", "copy", "verify", "repair", "status", "export", "import"):
+    for command in (
+        *("init", "plan", "estimate", "check", "prepare", "copy"),
+        *("verify", "repair", "status", "export", "import"),
+    ):
         out = subprocess.run(
             [sys.executable, "-m", "pg2dynamo", command, "--help"], capture_output=True, text=True, check=True
         ).stdout

@@ -31,6 +31,8 @@ from tests.conftest import Database
 
 TENANTS, NAMES, KINDS = 0, 1, 2
 SOURCE, BY_NAME, BY_KIND = "public.tenants", "tenant-names", "tenant-kinds"
+# What repair counts beside these, none of which a lookup has.
+UNTOUCHED = {"quarantined": 0, "accepted": 0, "skipped": 0}
 ROWS = 100
 EVERY_ROW = dict.fromkeys((SOURCE, BY_NAME, BY_KIND), ROWS)
 
@@ -238,9 +240,9 @@ def test_a_wrong_an_extra_and_a_missing_item_of_a_lookup_are_found_under_its_nam
     }
     mended = repair(case.plan, case.environ, report=case.report).as_json()["tables"]
     assert mended == {
-        SOURCE: {"written": 1, "deleted": 0, "quarantined": 0},
-        BY_NAME: {"written": 2, "deleted": 1, "quarantined": 0},
-        BY_KIND: {"written": 1, "deleted": 0, "quarantined": 0},
+        SOURCE: {"written": 1, "deleted": 0} | UNTOUCHED,
+        BY_NAME: {"written": 2, "deleted": 1} | UNTOUCHED,
+        BY_KIND: {"written": 1, "deleted": 0} | UNTOUCHED,
     }
     assert case.verify().equal
 
