@@ -76,7 +76,7 @@ def test_a_wrong_word_is_told_with_the_nearest_right_one(line: str, expected: st
         ("ttl: expires", "tables.0.ttl: a mapping is wanted."),
         ("where: [a]", "tables.0.where: text is wanted."),
         ("lookups: [{from: , on: {a: b}, attributes: {c: d}}]", "tables.0.lookups.0.from: text is wanted, and it is"),
-        ("constants: {a: 1.5}", "tables.0.constants.a: text, or true or false, or a whole number is wanted."),
+        ("constants: {a: 1.5}", "tables.0.constants.a: text, or true or false, or a whole number is wanted, and YAML"),
         ("embed: {x: {from: y, on: {a: b}, at_most: many}}", "tables.0.embed.x.at_most: a whole number is wanted."),
         ("embed: {x: {from: y, on: {a: b}, at_most: 0}}", "tables.0.embed.x.at_most: at least 1 is wanted."),
         ("embed: {x: {from: y, on: {a: b}, one: perhaps}}", "tables.0.embed.x.one: true or false is wanted."),
@@ -295,3 +295,59 @@ def test_errors_that_are_not_of_the_plan_stay_as_they_are() -> None:
 
 def test_values_are_read_as_they_stand_for_who_asks_so() -> None:
     assert read_values("a: ${B}\n") == {"a": "${B}"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (HEAD.replace("from: a", "from: ${VARIABLE}"), "p:3: tables.0.from: write schema.table, a part that has"),
+        (HEAD + "    unfit: ${VARIABLE}\n", "p:6: tables.0.unfit: what the variable holds is not known; known: error"),
+        (HEAD + "    lookups: [{from: '${VARIABLE}', on: {a: b}, attributes: {c: d}}]\n", "p:6: tables.0.lookups.0"),
+    ],
+)
+def test_what_a_variable_holds_is_in_no_error(text: str, expected: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        parse_plan(text, {"VARIABLE": 'hush..not"shown'}, where="p")
+    assert str(caught.value).startswith(expected)
+    assert "hush" not in str(caught.value)
+    assert "shown" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["0x1f", "010", "1_000", "12:30", "0b11"])
+def test_a_number_that_yaml_reads_otherwise_than_it_looks_is_refused(value: str) -> None:
+    [found] = told(HEAD + f"    constants: {{a: {value}}}\n")
+    assert found.startswith("plan.yaml:6: tables.0.constants.a: YAML reads this as another number than it looks")
+
+
+@pytest.mark.parametrize("value", ["yes", "no", "on", "off"])
+def test_a_word_that_yaml_reads_as_true_or_false_is_refused_where_text_can_stand(value: str) -> None:
+    [found] = told(HEAD + f"    constants: {{a: {value}}}\n")
+    assert "tables.0.constants.a: YAML reads this as true or false" in found
+    assert parse_plan(HEAD + "    embed: {x: {from: y, on: {a: b}, one: yes}}\n", {}).tables[0].embed["x"].one
+
+
+def test_a_key_without_a_value_is_refused() -> None:
+    [found] = told(HEAD + "    where:\n")
+    assert found == "plan.yaml:6: tables.0.where: it is empty: write its value, or take the key out."
+
+
+@pytest.mark.parametrize("value", ["!!set {a, b}", "!!binary aGFsbG8=", "!!omap [a: b]", "!!pairs [a: b]"])
+def test_a_value_with_a_tag_is_refused(value: str) -> None:
+    assert told(HEAD + f"    columns: {value}\n") == [
+        "plan.yaml:6: tables.0.columns: a plan has no tags: write the value without."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ("[1, b]", "tables.0.maps.m: columns are text: write in quotes"),
+        ("[b, c, b]", "tables.0.maps.m: b stands more than once."),
+        ("[]", "tables.0.maps.m: it must not be empty."),
+        ("{}", "tables.0.maps.m: it must not be empty."),
+        ("{a: 1}", "tables.0.maps.m.a: text is wanted, and YAML reads this as a number"),
+    ],
+)
+def test_what_is_wrong_in_a_map_of_columns_is_told_where_it_stands(entries: str, expected: str) -> None:
+    [found] = told(HEAD + f"    maps: {{m: {entries}}}\n")
+    assert expected in found

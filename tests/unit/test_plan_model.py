@@ -116,7 +116,7 @@ def test_an_entry_goes_by_its_source_unless_it_has_a_name() -> None:
         ("S p.b", False),
         ("public.c", False),
     ]
-    assert Plan.model_validate(plan.model_dump(exclude_none=True)) == plan
+    assert Plan.model_validate(plan.model_dump(by_alias=True, exclude_none=True)) == plan
 
 
 def test_a_second_entry_of_a_source_is_told_which_name_to_add() -> None:

@@ -27,15 +27,23 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _MERGE = "tag:yaml.org,2002:merge"
 _STANDARD = "tag:yaml.org,2002:"
+_NO_PLAN = ("binary", "omap", "pairs", "set")
+_ODD_NUMBER = re.compile(r"[-+]?0[0-9A-Za-z]|.*[_:]")
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A plan as it was read: `lines` has the line of every value, `faults` what cannot be read, by where it stands."""
+    """A plan as it was read: `lines` has the line of every value, `faults` what cannot be read, by where it stands.
+
+    `doubts` are values that YAML 1.1 reads otherwise than they look, with words; `variables` those in which a variable
+    of the environment stood: what it holds is not for messages.
+    """
 
     values: dict[str, Any]
     lines: Mapping[Place, int]
     faults: Mapping[Place, str]
+    doubts: Mapping[Place, str]
+    variables: frozenset[Place]
 
     def line(self, place: Place) -> int:
         """Return the line of the value there, or of the nearest around it."""
@@ -70,7 +78,7 @@ def read_document(text: str, environ: Mapping[str, str] | None, where: str) -> D
         raise PlanError(f"{where}: a plan is a mapping that begins with name: and tables:.")
     reading = _Reading(environ)
     values = reading.mapping(root, ())
-    return Document(values, reading.lines, reading.faults)
+    return Document(values, reading.lines, reading.faults, reading.doubts, frozenset(reading.variables))
 
 
 def _require_shallow(text: str, where: str) -> None:
@@ -105,6 +113,8 @@ class _Reading:
     environ: Mapping[str, str] | None
     lines: dict[Place, int] = field(default_factory=lambda: {(): 1})
     faults: dict[Place, str] = field(default_factory=dict)
+    doubts: dict[Place, str] = field(default_factory=dict)
+    variables: set[Place] = field(default_factory=set)
     around: list[yaml.Node] = field(default_factory=list)
 
     def mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
@@ -155,7 +165,7 @@ class _Reading:
             raise PlanError(f"The plan has more than {MOST_VALUES:,} values.", remedy="Write fewer anchors.")
         if node in self.around:
             return self._refuse(place, node, "an anchor that holds itself")
-        if not node.tag.startswith(_STANDARD):
+        if not node.tag.startswith(_STANDARD) or node.tag.removeprefix(_STANDARD) in _NO_PLAN:
             return self._refuse(place, node, "a plan has no tags: write the value without")
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, place)
@@ -172,10 +182,13 @@ class _Reading:
         except (yaml.YAMLError, ValueError):
             kind = node.tag.removeprefix(_STANDARD)
             return self._refuse(place, node, f"YAML takes it for a {kind}, and it is none: write it in quotes")
+        if doubt := _doubt(node.value, value):
+            self.doubts[place] = doubt
         return self._replaced(value, place) if isinstance(value, str) and self.environ is not None else value
 
     def _replaced(self, text: str, place: Place) -> str:
         def found(match: re.Match[str]) -> str:
+            self.variables.add(place)
             name, default = match.groups()
             value = (self.environ or {}).get(name) or default
             if value is None:
@@ -190,3 +203,14 @@ class _Reading:
     def _refuse(self, place: Place, node: yaml.Node, why: str) -> None:
         self.lines[place] = node.start_mark.line + 1
         self.faults[place] = why
+
+
+def _doubt(text: str, value: Any) -> str:
+    """Return in words why a value may not be what its text was meant to say; empty when it is."""
+    if value is None and not text:
+        return "it is empty: write its value, or take the key out"
+    if isinstance(value, bool):
+        return "" if text.lower() in ("true", "false") else "YAML reads this as true or false: write so, or in quotes"
+    if isinstance(value, int | float) and _ODD_NUMBER.match(text):
+        return "YAML reads this as another number than it looks: write that one, or in quotes"
+    return ""

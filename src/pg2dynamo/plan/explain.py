@@ -43,8 +43,21 @@ def explain(document: Document, error: ValidationError | None, where: str) -> li
     faults = [(place, _of_document(place, what)) for place, what in document.faults.items()]
     if error is not None:
         faults += [each for each in _of_model(document, error) if each[0] not in document.faults]
+    told = {place for place, _ in faults}
+    faults += [(place, f"{_name(place)}: {what}") for place, what in _doubts(document) if place not in told]
     lined = [(document.line(place), words) for place, words in faults]
     return [f"{where}:{line}: {words}." for line, words in sorted(lined, key=lambda each: each[0])]
+
+
+def _doubts(document: Document) -> Iterator[tuple[Place, str]]:
+    """Yield the doubts that matter: `yes` is no other than true where text cannot stand."""
+    for place, what in document.doubts.items():
+        if not isinstance(document.value(place), bool) or _takes_text(_schema_at(place)):
+            yield place, what
+
+
+def _takes_text(schema: Schema) -> bool:
+    return any(each.get("type") == "string" for each in schema.get("anyOf", (schema,)))
 
 
 def _of_document(place: Place, what: str) -> str:
@@ -66,7 +79,8 @@ def _of_model(document: Document, error: ValidationError) -> Iterator[tuple[Plac
         else:
             yield place, f"{_prefix(place)}{_words(document, place, problem)}"
     for place, wanted in alternatives.items():
-        yield place, f"{_name(place)}: {', or '.join(dict.fromkeys(wanted))} is wanted"
+        words = f"{', or '.join(dict.fromkeys(wanted))} is wanted{_mistaken(document.value(place), 'string_type')}"
+        yield place, f"{_name(place)}: {words}"
 
 
 def _is_alternative(document: Document, place: Place) -> bool:
@@ -80,7 +94,8 @@ def _prefix(place: Place) -> str:
 def _words(document: Document, place: Place, problem: Any) -> str:
     kind = problem["type"]
     if kind == "literal_error":
-        return _not_a_word(document.value(place), _schema_at(place).get("enum", ()))
+        value = document.value(place)
+        return _not_a_word(value, _schema_at(place).get("enum", ()), shown=place not in document.variables)
     if kind in _BOUNDS:
         key, bound = _BOUNDS[kind]
         return f"{bound} {problem['ctx'][key]:,g} is wanted"
@@ -110,11 +125,13 @@ def _mistaken(value: Any, kind: str) -> str:
     return ""
 
 
-def _not_a_word(value: Any, known: Iterable[Any]) -> str:
+def _not_a_word(value: Any, known: Iterable[Any], *, shown: bool) -> str:
     words = [word for word in known if word is not None]
     listed = f"known: {', '.join(words)}"
     if not isinstance(value, str):
         return f"a word is wanted; {listed}"
+    if not shown:
+        return f"what the variable holds is not known; {listed}"
     near = difflib.get_close_matches(value.lower(), words, n=1)
     return f"{value} is not known; " + (f"did you mean {near[0]}" if near else listed)
 

@@ -108,14 +108,15 @@ def read_values(text: str) -> dict[str, Any]:
 def parse_plan_file(text: str, environ: Mapping[str, str], where: str) -> PlanFile:
     """Check the text of a plan; see `load_plan_file`."""
     document = read_document(text, environ, where)
+    plan, error = None, None
     try:
         plan = Plan.model_validate(document.values)
-        error = None
     except ValidationError as caught:
         error = caught
-    if error is not None or document.faults:
+    faults = explain(document, error, where)
+    if plan is None or faults:
         # pydantic's own text repeats the input, which may be the password that the plan must not hold.
-        raise PlanError("\n".join(explain(document, error, where))) from None
+        raise PlanError("\n".join(faults)) from None
     return PlanFile(plan, where, document)
 
 

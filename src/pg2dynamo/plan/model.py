@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from pg2dynamo.mapping.table import TableName
-from pg2dynamo.plan.table import Frozen, Nulls, TablePlan, Unfit, null_is_a_word, parse_table_name
+from pg2dynamo.plan.table import Frozen, Nulls, SourceText, TablePlan, Unfit, null_is_a_word, parse_table_name
 
 RESERVED_SCHEMAS = ("pg_catalog", "information_schema")
 
@@ -97,7 +97,7 @@ class SecretPlan(Frozen):
     `plaintext` names a field, a JSON object of the columns in `fields` with the decrypted JSON in that field.
     """
 
-    from_: str = Field(alias="from", description="schema.table; without a schema it is public.")
+    from_: SourceText = Field(alias="from", description="schema.table; without a schema it is public.")
     name: str = Field(description="The secret's name, with columns in braces, e.g. app/account/{account_id}.")
     ciphertext: str = Field(description="The column that holds the credential: bytea or text.")
     decrypt: Decrypt = Field(description="How the column is decrypted.")

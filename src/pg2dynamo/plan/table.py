@@ -8,23 +8,25 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
     StrictInt,
     StrictStr,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic.config import JsonDict
 
 from pg2dynamo.mapping.table import TableName
 from pg2dynamo.mapping.templates import parse_template
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def null_is_a_word(value: Any) -> Any:
@@ -47,8 +49,43 @@ Nulls: TypeAlias = Annotated[
 ]
 Columns: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1)]
 
-_COLUMNS: JsonDict = {"type": "array", "items": {"type": "string"}}
-_ENTRIES: JsonDict = {"type": "object", "additionalProperties": {"type": "string"}}
+
+def _source_name(text: str) -> str:
+    try:
+        parse_table_name(text)
+    except ValueError:
+        # Not repeated: it may be what a variable holds.
+        raise ValueError('write schema.table, a part that has a dot or a quote in it as "part"') from None
+    return text
+
+
+SourceText: TypeAlias = Annotated[str, AfterValidator(_source_name)]
+
+
+def _entries(value: Any) -> Any:
+    """Return the entries of a map and their columns: a list of columns names the entries by them."""
+    if not isinstance(value, list):
+        return value
+    if not all(isinstance(column, str) for column in value):
+        raise ValueError("columns are text: write in quotes what YAML reads as a number, a date, or true or false")
+    if repeated := repeated_in(value):
+        raise ValueError(f"{', '.join(repeated)} stands more than once")
+    return {column: column for column in value}
+
+
+MapEntries: TypeAlias = Annotated[
+    dict[str, str],
+    Field(min_length=1),
+    BeforeValidator(_entries),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True},
+                {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1},
+            ]
+        }
+    ),
+]
 
 
 class Key(Frozen):
@@ -107,7 +144,7 @@ class AttributeRule(Frozen):
 class Lookup(Frozen):
     """Columns of another table's one row that belongs to this row, as attributes."""
 
-    from_: str = Field(alias="from", description="The table to look in.")
+    from_: SourceText = Field(alias="from", description="The table to look in.")
     on: dict[str, str] = Field(min_length=1, description="Its columns, each with the column here that it equals.")
     attributes: dict[str, str] = Field(min_length=1, description="Attributes, each with the column there.")
 
@@ -159,7 +196,7 @@ class Chosen(Frozen):
 class Embed(Chosen):
     """Rows of another table that belong to this row, as a list of maps, or as one map."""
 
-    from_: str = Field(alias="from", description="The table whose rows are embedded.")
+    from_: SourceText = Field(alias="from", description="The table whose rows are embedded.")
     on: dict[str, str] = Field(min_length=1, description="Its columns, each with the column here that it equals.")
     one: bool = Field(default=False, description="There is at most one such row: a map, not a list.")
     order_by: tuple[str, ...] = Field(default=(), description="The list's order. Default: the table's identity.")
@@ -180,7 +217,7 @@ class TablePlan(Chosen):
     """
 
     name: str = Field(default="", description="The entry's own name. Default: the source's.")
-    from_: str = Field(alias="from", description="schema.table; without a schema it is public.")
+    from_: SourceText = Field(alias="from", description="schema.table; without a schema it is public.")
     to: str = Field(description="The DynamoDB table. Entries may share one when their keys cannot meet.")
     key: Key = Field(description="The key of the DynamoDB table; it must hold a unique key of the source.")
     identity: Columns | None = Field(
@@ -191,11 +228,10 @@ class TablePlan(Chosen):
     constants: dict[str, StrictStr | StrictBool | StrictInt] = Field(
         default_factory=dict, description="Attributes that every item has, each with its value."
     )
-    maps: dict[str, dict[str, str]] = Field(
+    maps: dict[str, MapEntries] = Field(
         default_factory=dict,
         description="Attributes that are maps, each with its entries and their columns; a list of columns names the"
         " entries by them.",
-        json_schema_extra={"additionalProperties": {"anyOf": [_COLUMNS, _ENTRIES]}},
     )
     lookups: tuple[Lookup, ...] = Field(default=(), description="Attributes from rows that this row refers to.")
     ttl: Ttl | None = Field(default=None, description="The attribute that tells DynamoDB when an item may go.")
@@ -223,17 +259,11 @@ class TablePlan(Chosen):
     @model_validator(mode="before")
     @classmethod
     def _named_by_its_source(cls, data: Any) -> Any:
-        source = data.get("from", data.get("from_")) if isinstance(data, Mapping) else None
-        return {"name": str(parse_table_name(source)), **data} if isinstance(source, str) else data
-
-    @field_validator("maps", mode="before")
-    @classmethod
-    def _a_list_names_entries_and_columns(cls, maps: Any) -> Any:
-        if not isinstance(maps, Mapping):
-            return maps
-        return {
-            name: {c: c for c in entries} if isinstance(entries, list) else entries for name, entries in maps.items()
-        }
+        source = data.get("from") if isinstance(data, Mapping) else None
+        try:
+            return {"name": str(parse_table_name(source)), **data} if isinstance(source, str) else data
+        except ValueError:
+            return data  # `from` says what is wrong
 
     @model_validator(mode="after")
     def _name_is_plain(self) -> TablePlan:
