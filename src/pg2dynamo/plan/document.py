@@ -81,10 +81,10 @@ def read_document(text: str, environ: Mapping[str, str] | None, where: str) -> D
     return Document(values, reading.lines, reading.faults, reading.doubts, frozenset(reading.variables))
 
 
-def _require_shallow(text: str, where: str) -> None:
+def _require_shallow(text: str, where: str, loader: Any) -> None:
     """Refuse what is nested so deeply that composing it would end the process."""
     depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             line = event.start_mark.line + 1 if event.start_mark else 1
@@ -94,9 +94,11 @@ def _require_shallow(text: str, where: str) -> None:
 def _composed(text: str, where: str) -> yaml.Node | None:
     """Compose with libyaml, ten times as fast, where it is there; what it refuses is told in the other's words."""
     try:
-        _require_shallow(text, where)
+        _require_shallow(text, where, _LOADER)
         return yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError:
+        # libyaml has a bound of its own on nesting since 0.2.6; the other has none but the interpreter's.
+        _require_shallow(text, where, yaml.SafeLoader)
         return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
