@@ -34,6 +34,14 @@ MaxDeletesOption = Annotated[
         help="Items or secrets one run may delete.  [default: 10 %, at least 100 items, 20 secrets]",
     ),
 ]
+WriteUnitsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--write-units",
+        min=1,
+        help="Write units a second that all processes may use together.  [default: the plan's, else no limit]",
+    ),
+]
 ExpectRefusedOption = Annotated[
     int, typer.Option("--expect-refused", min=0, help="Credentials known not to decrypt; more of them is a failure.")
 ]

@@ -18,6 +18,7 @@ from pg2dynamo.cli.command import (
     MaxDeletesOption,
     PlanOption,
     ProcessesOption,
+    WriteUnitsOption,
     key_text,
     policy_columns,
     right_aligned,
@@ -39,6 +40,7 @@ def copy(
     max_deletes: MaxDeletesOption = None,
     expect_refused: ExpectRefusedOption = 0,
     overwrite: OverwriteOption = False,
+    write_units: WriteUnitsOption = None,
 ) -> None:
     """Copy rows to items and credentials to secrets, under one consistent snapshot.
 
@@ -46,7 +48,7 @@ def copy(
     the target up to the source as it is then, and changes nothing when nothing changed. Exit code 1 when rows
     are in quarantine that the plan does not accept there, or more credentials than expected were refused.
     """
-    options = CopyOptions(processes, max_deletes, expect_refused, overwrite)
+    options = CopyOptions(processes, max_deletes, expect_refused, overwrite, write_units=write_units)
     run(
         lambda loaded, progress: copy_plan(loaded, os.environ, options, progress),
         plan=plan,

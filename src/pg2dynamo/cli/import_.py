@@ -12,6 +12,7 @@ from pg2dynamo.cli.command import (
     JsonOption,
     MaxDeletesOption,
     PlanOption,
+    WriteUnitsOption,
     run,
 )
 from pg2dynamo.cli.copy import OverwriteOption, show_copy
@@ -28,13 +29,14 @@ def import_(
     expect_refused: ExpectRefusedOption = 0,
     overwrite: OverwriteOption = False,
     create_kms_key: CreateKmsKeyOption = False,
+    write_units: WriteUnitsOption = None,
 ) -> None:
     """Bring the target to what an export holds; PostgreSQL need not be reached.
 
     The whole directory is proved first: one that is damaged or incomplete is refused before anything is written.
     Stopped, it goes on where it was when it is run again.
     """
-    options = ImportOptions(None, max_deletes, expect_refused, overwrite, create_kms_key)
+    options = ImportOptions(None, max_deletes, expect_refused, overwrite, create_kms_key, write_units)
     run(
         lambda loaded, progress: import_export(loaded, os.environ, directory, options, progress),
         plan=plan,

@@ -6,7 +6,16 @@ import os
 
 from rich.console import Console
 
-from pg2dynamo.cli.command import DEFAULT_PLAN, DONE, FAILED, JsonOption, MaxDeletesOption, PlanOption, run
+from pg2dynamo.cli.command import (
+    DEFAULT_PLAN,
+    DONE,
+    FAILED,
+    JsonOption,
+    MaxDeletesOption,
+    PlanOption,
+    WriteUnitsOption,
+    run,
+)
 from pg2dynamo.cli.verify import ReportOption
 from pg2dynamo.migration.repair import RepairReport
 from pg2dynamo.migration.repair import repair as repair_plan
@@ -17,6 +26,7 @@ def repair(
     as_json: JsonOption = False,
     report: ReportOption = None,
     max_deletes: MaxDeletesOption = None,
+    write_units: WriteUnitsOption = None,
 ) -> None:
     """Mend exactly what the last verification found, by reading those keys again.
 
@@ -25,7 +35,7 @@ def repair(
     """
     run(
         lambda loaded, progress: repair_plan(
-            loaded, os.environ, report=report, max_deletes=max_deletes, progress=progress
+            loaded, os.environ, report=report, max_deletes=max_deletes, write_units=write_units, progress=progress
         ),
         plan=plan,
         as_json=as_json,

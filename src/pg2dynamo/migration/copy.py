@@ -38,7 +38,8 @@ from pg2dynamo.migration.reconcile import ReconcileTask, find_vanished
 from pg2dynamo.migration.resume import SegmentDecision, decide_segments, decide_table, deletions_allowed
 from pg2dynamo.migration.run import recorded_run
 from pg2dynamo.migration.source import compile_plan, open_source, source_dsn, source_tables
-from pg2dynamo.migration.target import open_journal, require_empty, target_settings
+from pg2dynamo.migration.spread import SEGMENTS_PER_TURN, spread
+from pg2dynamo.migration.target import open_journal, require_empty, target_settings, within_budget
 from pg2dynamo.migration.workers import Workers
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.postgres.identity import require_identities
@@ -53,7 +54,8 @@ class CopyOptions:
 
     `processes`: 0 copies in this process; None takes one a core. `max_deletes` replaces the bound on items
     deleted because their rows are gone. `expect_refused` credentials are known not to decrypt. `overwrite`
-    allows a first copy into a table that holds items already.
+    allows a first copy into a table that holds items already. `write_units` a second, over all processes, replace the
+    plan's budget.
     """
 
     processes: int | None = None
@@ -61,6 +63,7 @@ class CopyOptions:
     expect_refused: int = 0
     overwrite: bool = False
     blocks_per_segment: int = BLOCKS_PER_SEGMENT
+    write_units: int | None = None
 
 
 @dataclass(slots=True)
@@ -98,9 +101,10 @@ def copy(
         journal.lease("copy", request_timeout_seconds=settings.request_timeout_seconds, say=progress.say) as lease,
         hold_snapshot(source_dsn(plan, environ), source_tables(plan)) as owner,
         recorded_run(journal, "copy", owner.position) as run,
+        within_budget(plan, settings, options.write_units, progress) as budgeted,
     ):
         progress.say(f"Copying snapshot {owner.position.snapshot} (LSN {owner.position.lsn}) of the source.")
-        tables = _open_tables(plan, environ, settings, journal, owner, options)
+        tables = _open_tables(plan, environ, budgeted, journal, owner, options)
         resumed = any(d.previous for table in tables for d in table.segments)
         work = _Work(environ, options, progress, journal, lease, owner)
         work.copy_tables(tables)
@@ -266,14 +270,23 @@ class _Work:
                 self._progress.finish("copy", table.name)
 
     def _tasks(self, tables: list[TableRun]) -> Iterator[SegmentTask]:
+        """Yield the segments, spread over tables and within each; a table's progress starts with its first."""
+        started: set[str] = set()
+        segments = {table.name: [(table, decision) for decision in table.segments] for table in tables}
         for table in tables:
-            self._progress.start("copy", table.name, table.expected_rows)
             if not table.segments:
+                self._start(table)
                 self._progress.finish("copy", table.name)
-            for decision in table.segments:
-                self._lease.check()
-                self._owner.check()
-                yield SegmentTask(table.job, decision.segment, decision.previous)
+        for table, decision in spread(segments.values(), SEGMENTS_PER_TURN * max(1, self._processes)):
+            if table.name not in started:
+                started.add(table.name)
+                self._start(table)
+            self._lease.check()
+            self._owner.check()
+            yield SegmentTask(table.job, decision.segment, decision.previous)
+
+    def _start(self, table: TableRun) -> None:
+        self._progress.start("copy", table.name, table.expected_rows)
 
     def _advance(self, message: tuple[str, int], phase: str = "copy") -> None:
         self._progress.advance(phase, *message)

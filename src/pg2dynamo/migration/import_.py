@@ -30,7 +30,7 @@ from pg2dynamo.migration.prepare import prepare
 from pg2dynamo.migration.progress import Progress, Silent
 from pg2dynamo.migration.resume import deletions_allowed
 from pg2dynamo.migration.run import recorded_run
-from pg2dynamo.migration.target import open_journal, require_empty, target_settings
+from pg2dynamo.migration.target import open_journal, require_empty, target_settings, within_budget
 from pg2dynamo.migration.workers import Workers
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.postgres.snapshot import SnapshotPosition
@@ -49,6 +49,7 @@ class ImportOptions:
     expect_refused: int = 0
     overwrite: bool = False
     create_kms_key: bool = False
+    write_units: int | None = None
 
 
 @dataclass(slots=True)
@@ -105,9 +106,10 @@ def import_export(
     with (
         journal.lease("import", request_timeout_seconds=settings.request_timeout_seconds, say=progress.say) as lease,
         recorded_run(journal, "import", position) as run,
+        within_budget(plan, settings, options.write_units, progress) as budgeted,
     ):
         progress.say(f"Importing snapshot {position.snapshot} (LSN {position.lsn}) of the source.")
-        tables = _open_tables(plan, settings, journal, manifest, mappings, directory, options)
+        tables = _open_tables(plan, budgeted, journal, manifest, mappings, directory, options)
         resumed = any(table.done for table in tables)
         _Work(environ, options, progress, journal, lease).import_tables(tables)
         secrets = _import_secrets(plan, environ, journal, lease, manifest, directory, options, progress)

@@ -33,7 +33,7 @@ from pg2dynamo.migration.report_file import ReportSummary, default_report, read_
 from pg2dynamo.migration.resume import deletions_allowed
 from pg2dynamo.migration.run import recorded_run
 from pg2dynamo.migration.source import compile_plan, open_source, source_dsn, source_tables
-from pg2dynamo.migration.target import open_journal, target_settings
+from pg2dynamo.migration.target import open_journal, target_settings, within_budget
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.postgres.lines import UnreadableRow
 from pg2dynamo.postgres.rows import copy_rows_by_item_key, keys_present
@@ -93,6 +93,7 @@ def repair(
     *,
     report: Path | None = None,
     max_deletes: int | None = None,
+    write_units: int | None = None,
     progress: Progress | None = None,
 ) -> RepairReport:
     """Mend exactly the keys that a report names: put the item of a row that is there, delete that of one that is not.
@@ -101,7 +102,7 @@ def repair(
     after it. Raises StageError for a report of another migration, one that is damaged, or one older than what
     was copied or repaired since; MassDeletion, before anything is written, when more rows of a table are gone
     than 10 % of its items, at least 100 (`max_deletes` replaces that), and likewise for secrets when their turn
-    comes; RunnerActive when another run works on this migration.
+    comes; RunnerActive when another run works on this migration. `write_units` a second replace the plan's budget.
     """
     progress = progress or Silent()
     path = report or default_report(plan.name)
@@ -117,11 +118,12 @@ def repair(
             recorded_run(journal, "repair", owner.position) as run,
             open_source(plan, environ) as connection,
             adopt_snapshot(connection, owner.position.name),
+            within_budget(plan, settings, write_units, progress) as budgeted,
         ):
             mappings = {mapping.name: mapping for mapping in compile_plan(connection, plan)}
             secret_tables = frozenset(str(secret.source) for secret in plan.secrets)
             work = _Work(
-                connection, settings, journal, lease, mappings, secret_tables, owner.position.snapshot, progress
+                connection, budgeted, journal, lease, mappings, secret_tables, owner.position.snapshot, progress
             )
             work.require_few_deletions(path, summary, max_deletes)
             tables = work.mend(path)

@@ -70,6 +70,12 @@ class Target(Frozen):
         le=60,
         description="Bounds one request to DynamoDB; a run that takes over from one that died waits as long.",
     )
+    write_units_per_second: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000_000,
+        description="What all processes of a run write at most, indexes included. Default: no limit but DynamoDB's.",
+    )
 
 
 class Decrypt(Frozen):

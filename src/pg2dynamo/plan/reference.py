@@ -105,7 +105,7 @@ def _of_kind(kind: str, field: Any, places: Mapping[str, str]) -> str:
         more = ", not empty" if field.get("minProperties") else ""
         return f"mapping of names to {_form(field['additionalProperties'], places)}{more}"
     if "minimum" in field:
-        return f"{_WORDS[kind]}, {field['minimum']:,g} to {field['maximum']:,g}"
+        return f"{_WORDS[kind]}, {field['minimum']:,.9g} to {field['maximum']:,.9g}"
     return _WORDS[kind]
 
 
