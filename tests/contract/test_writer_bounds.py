@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
+from _thread import interrupt_main
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import orjson
 import pytest
 
-from pg2dynamo.dynamodb import attempts
+from pg2dynamo.dynamodb import attempts, retry
 from pg2dynamo.dynamodb import writer as writer_module
+from pg2dynamo.dynamodb.budget import WriteBudget
 from pg2dynamo.dynamodb.settings import TargetSettings
-from pg2dynamo.dynamodb.window import Window
+from pg2dynamo.dynamodb.window import Limit
 from pg2dynamo.dynamodb.wire import Wire
 from pg2dynamo.dynamodb.writer import BatchWriter
 from pg2dynamo.errors import (
+    StageError,
     TargetDenied,
     TargetError,
     TargetMissing,
@@ -65,13 +70,13 @@ def test_throttling_narrows_the_window_and_success_widens_it_again(
     endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    throttled = Window.throttled
+    throttled = Limit.throttled
 
-    def note(window: Window, generation: int) -> None:
-        throttled(window, generation)
-        seen.append(window.requests)
+    def note(limit: Limit, generation: int) -> None:
+        throttled(limit, generation)
+        seen.append(limit.requests)
 
-    monkeypatch.setattr(Window, "throttled", note)
+    monkeypatch.setattr(Limit, "throttled", note)
     endpoint.script(throttle, times=20)
     settings = TargetSettings(in_flight=8)
 
@@ -81,9 +86,52 @@ def test_throttling_narrows_the_window_and_success_widens_it_again(
         writer.flush()
 
         assert min(seen) < 8
-        assert writer._window.requests > min(seen)
+        assert writer._limit.requests > min(seen)
     assert writer.throttled == 20
     assert_whole(endpoint, 3000)
+
+
+def test_as_few_requests_are_under_way_as_throttling_leaves(
+    endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every answer but the last of each batch tells of throttling: after the first ones a single request is left."""
+    monkeypatch.setattr(retry, "BACKOFF_CAP_SECONDS", 0.01)
+
+    def leave_most(exchange: Exchange) -> Step | None:
+        if len(endpoint.requests) == 8:
+            endpoint.most_under_way = 1
+        count = len(keys_of(exchange))
+        return unprocessed(count - 1) if count > 1 else None
+
+    endpoint.always(leave_most)
+
+    write(100, PATIENT)
+
+    assert endpoint.most_under_way == 1
+    assert_whole(endpoint, 100)
+
+
+def test_a_few_items_left_undone_hold_back_themselves_and_not_the_rest(endpoint: ScriptedEndpoint) -> None:
+    """A hot key range is throttled by itself; the others are not."""
+    hot = {"3", "30"}
+    endpoint.always(lambda exchange: leave(exchange, hot) if len(endpoint.requests) <= 40 else None)
+
+    with BatchWriter(PATIENT, TABLE, on_refused=refuse) as writer:
+        for number in range(800):
+            writer.put(key(number), item(number))
+        writer.flush()
+        assert writer._limit.requests == PATIENT.in_flight
+    assert writer.throttled >= 2
+    assert_whole(endpoint, 800)
+
+
+def leave(exchange: Exchange, hot: set[str]) -> Step | None:
+    """Put the hot ones last and leave them undone."""
+    (table, requests), *_ = exchange.request["RequestItems"].items()
+    requests.sort(key=lambda request: request["PutRequest"]["Item"]["id"]["S"] in hot)
+    exchange.body = orjson.dumps({"RequestItems": {table: requests}})
+    count = len(hot.intersection(keys_of(exchange)))
+    return unprocessed(count) if 0 < count < len(requests) else None
 
 
 def test_no_more_requests_are_under_way_than_is_allowed(endpoint: ScriptedEndpoint) -> None:
@@ -159,6 +207,37 @@ def test_a_batch_keeps_to_the_limits_of_the_service(endpoint: ScriptedEndpoint, 
     expected = {(25, 100): [25], (26, 100): [25, 1], (12, 400_000): [10, 2]}[count, size]
     assert [len(keys_of(exchange)) for exchange in writes(endpoint)] == expected
     assert max(len(exchange.body) for exchange in writes(endpoint)) < 16_000_000
+
+
+# The budget
+
+
+def test_no_more_is_written_by_any_moment_than_the_budget_allows(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """All requests count, also those that write again what was left undone."""
+    arrivals: list[tuple[float, int]] = []
+
+    def note(exchange: Exchange) -> Step | None:
+        arrivals.append((time.monotonic(), len(keys_of(exchange))))
+        return unprocessed(20) if len(arrivals) in (2, 5) else None
+
+    endpoint.always(note)
+    units_per_second = 100
+    settings = replace(PATIENT, budget_file=str(tmp_path / "budget"))
+    began = time.monotonic()
+    with WriteBudget.create(tmp_path / "budget", units_per_second):
+        write(250, settings)
+
+    assert_whole(endpoint, 250)
+    done = 0
+    for number, (moment, items) in enumerate(arrivals, start=1):
+        done += items
+        given_back = 20 * ((number > 2) + (number > 5))
+        assert done - given_back <= units_per_second * (1 + moment - began)
+
+
+def test_a_budget_that_is_gone_ends_the_run(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="budget is gone"):
+        write(1, replace(SETTINGS, budget_file=str(tmp_path / "budget")))
 
 
 # What cannot succeed ends at once
@@ -253,30 +332,7 @@ def test_an_answer_that_drips_is_cut_off_by_the_timeout(endpoint: ScriptedEndpoi
     assert writer.retried == 3
 
 
-# Threads
-
-
-@pytest.mark.parametrize("what", [RuntimeError("4711-secret"), MemoryError(), SystemExit(1)], ids=repr)
-def test_a_thread_that_fails_fails_the_writer(
-    endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch, what: BaseException
-) -> None:
-    def fail(wire: Wire, operation: str, body: bytes) -> None:
-        raise what
-
-    monkeypatch.setattr(Wire, "call", fail)
-
-    with pytest.raises(TargetError, match=f"a sending thread failed .{type(what).__name__}") as caught:
-        write(100)
-    assert "4711" not in str(caught.value)
-
-
-def test_a_thread_that_ends_without_a_word_fails_the_writer(
-    endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(BatchWriter, "_run", lambda writer: writer._next())
-
-    with pytest.raises(TargetError, match="ended with its work undone"):
-        write(10)
+# Its end
 
 
 def test_after_a_failure_every_call_says_so_and_nothing_more_is_sent(endpoint: ScriptedEndpoint) -> None:
@@ -291,7 +347,29 @@ def test_after_a_failure_every_call_says_so_and_nothing_more_is_sent(endpoint: S
     assert len(endpoint.requests) == 1
 
 
-def test_leaving_by_an_error_ends_the_threads_and_waits_for_requests_under_way(endpoint: ScriptedEndpoint) -> None:
+@pytest.mark.parametrize("what", [RuntimeError("4711-secret"), MemoryError(), KeyboardInterrupt()], ids=repr)
+def test_a_failure_in_the_midst_of_an_answer_is_never_taken_for_success(
+    endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch, what: BaseException
+) -> None:
+    def fail(wire: Wire) -> None:
+        raise what
+
+    writer = BatchWriter(SETTINGS, TABLE, on_refused=refuse)
+    monkeypatch.setattr(Wire, "advance", fail)
+    for number in range(10):
+        writer.put(key(number), item(number))
+    with pytest.raises(type(what)):
+        writer.flush()
+    monkeypatch.undo()
+    with pytest.raises(TargetError, match="cut short") as caught:
+        writer.flush()
+    writer.close()
+
+    assert "4711" not in str(caught.value)
+    assert writer.written == 0
+
+
+def test_leaving_by_an_error_waits_for_requests_under_way(endpoint: ScriptedEndpoint) -> None:
     arrived = threading.Event()
     let_go = threading.Event()
     endpoint.always(lambda exchange: hold(let_go, arrived))
@@ -303,29 +381,22 @@ def test_leaving_by_an_error_ends_the_threads_and_waits_for_requests_under_way(e
         threading.Timer(0.1, let_go.set).start()
         raise KeyboardInterrupt
 
-    assert [t for t in threading.enumerate() if t.name.startswith(TABLE)] == []
     assert {exchange.ended for exchange in endpoint.requests} == {True}
     assert len(endpoint.history) == sum(len(keys_of(exchange)) for exchange in endpoint.requests)
 
 
-def test_leaving_by_an_error_does_not_wait_for_retries(
-    endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waiting = threading.Event()
-
+def test_an_interrupt_does_not_wait_for_retries(endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     def long(attempt: int, rng: object) -> float:
-        waiting.set()
+        interrupt_main()
         return 50.0
 
     monkeypatch.setattr(attempts, "backoff", long)
     endpoint.always(lambda exchange: throttle)
+    started = time.monotonic()
 
     with pytest.raises(KeyboardInterrupt), BatchWriter(SETTINGS, TABLE, on_refused=refuse) as writer:  # noqa: PT012
-        for number in range(50):
+        for number in range(10_000):
             writer.put(key(number), item(number))
-        assert waiting.wait(20)
-        started = time.monotonic()
-        raise KeyboardInterrupt
 
     assert time.monotonic() - started < 25
 

@@ -120,15 +120,15 @@ def test_a_restarted_endpoint_ends_as_an_undisturbed_run(
     endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped, refused = threading.Event(), threading.Event()
-    call = Wire.call
+    begin = Wire.begin
 
-    def notice(wire: Wire, operation: str, body: bytes) -> Answer:
-        answered = call(wire, operation, body)
-        if "refused" in answered.message:
+    def notice(wire: Wire, operation: str, body: bytes) -> Answer | None:
+        answered = begin(wire, operation, body)
+        if answered is not None and "refused" in answered.message:
             refused.set()
         return answered
 
-    monkeypatch.setattr(Wire, "call", notice)
+    monkeypatch.setattr(Wire, "begin", notice)
 
     def stop(exchange: Exchange) -> None:
         exchange.endpoint.stop_listening()

@@ -6,12 +6,16 @@ import json
 
 import pytest
 
-from pg2dynamo.dynamodb.batch import Operation, body_of, delete_operation, put_operation, unprocessed
+from pg2dynamo.dynamodb.batch import Operation, body_of, consumed_units, unprocessed
 from pg2dynamo.errors import TargetRejected
 
 
 def put(number: str) -> Operation:
-    return put_operation(b'{"n":{"N":"%s"}}' % number.encode(), b'{"n":{"N":"%s"},"v":{"S":"x"}}' % number.encode())
+    return b'{"n":{"N":"%s"}}' % number.encode(), b'{"n":{"N":"%s"},"v":{"S":"x"}}' % number.encode()
+
+
+def delete(number: str) -> Operation:
+    return b'{"n":{"N":"%s"}}' % number.encode(), None
 
 
 def answer(*requests: object, table: str = "t") -> bytes:
@@ -23,7 +27,7 @@ def named(number: str) -> object:
 
 
 def test_a_body_is_the_request_of_its_operations() -> None:
-    body = body_of('a"b', [put("1"), delete_operation(b'{"n":{"N":"2"}}')])
+    body = body_of('a"b', [put("1"), delete("2")])
 
     assert json.loads(body) == {
         "RequestItems": {
@@ -35,13 +39,34 @@ def test_a_body_is_the_request_of_its_operations() -> None:
     }
 
 
+def test_puts_alone_make_the_same_request_as_among_deletes() -> None:
+    puts = [put("1"), put("2"), put("3")]
+
+    mixed = json.loads(body_of("t", [*puts, delete("4")]))["RequestItems"]["t"]
+
+    assert json.loads(body_of("t", puts)) == {"RequestItems": {"t": mixed[:3]}}
+
+
+def test_write_units_are_asked_for_and_read_over_all_tables_and_indexes() -> None:
+    body = json.loads(body_of("t", [put("1")], count_consumed=True))
+    answer = b'{"UnprocessedItems":{},"ConsumedCapacity":[{"TableName":"t","CapacityUnits":7.0}]}'
+
+    assert body["ReturnConsumedCapacity"] == "TOTAL"
+    assert consumed_units(answer) == 7.0
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"null", b'{"ConsumedCapacity":[{}]}', b'{"ConsumedCapacity":7}'])
+def test_an_answer_that_tells_no_write_units_tells_none(body: bytes) -> None:
+    assert consumed_units(body) is None
+
+
 @pytest.mark.parametrize("body", [b'{"UnprocessedItems":{}}', b'{"UnprocessedItems": {"t": []}, "More": 1}'])
 def test_nothing_is_left_when_the_answer_leaves_nothing(body: bytes) -> None:
     assert unprocessed(body, "t", [put("1")]) == []
 
 
 def test_what_is_left_is_given_back_as_it_was_sent() -> None:
-    sent = [put("1"), put("2"), delete_operation(b'{"n":{"N":"3"}}')]
+    sent = [put("1"), put("2"), delete("3")]
 
     left = unprocessed(answer({"DeleteRequest": {"Key": {"n": {"N": "3"}}}}, named("1")), "t", sent)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-import threading
 
 import pytest
 
 from pg2dynamo.dynamodb.refusal import fatal_error, give_up_error, item_reason
 from pg2dynamo.dynamodb.retry import BACKOFF_BASE_SECONDS, BACKOFF_CAP_SECONDS, Verdict, backoff, verdict
-from pg2dynamo.dynamodb.window import Limit, Window
+from pg2dynamo.dynamodb.window import Limit
 from pg2dynamo.errors import (
     TargetDenied,
     TargetError,
@@ -180,26 +179,3 @@ def test_a_refused_item_gets_a_reason_in_our_words(message: str, reason: str) ->
 def test_an_unknown_message_is_never_passed_on(code: str) -> None:
     assert "4711" not in item_reason(code, "what is this: 4711")
     assert "4711" not in str(fatal_error("Scan", "t", 400, code, "what is this: 4711"))
-
-
-def test_the_door_lets_in_as_many_as_the_limit_says() -> None:
-    window = Window(4)
-    window.throttled(0)
-    three_inside = threading.Barrier(3)
-    outcomes: list[str] = []
-
-    def enter() -> None:
-        with window.request():
-            try:
-                three_inside.wait(0.2)
-                outcomes.append("three were inside")
-            except threading.BrokenBarrierError:
-                outcomes.append("no third came")
-
-    threads = [threading.Thread(target=enter) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert outcomes == ["no third came"] * 6

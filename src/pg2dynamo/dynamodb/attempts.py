@@ -1,12 +1,11 @@
-"""Send one request until it is answered for: the loop around `retry`'s verdicts, shared by reads and writes.
+"""What one request has been through, and how long to go on: `retry`'s verdicts on its answers, for reads and writes.
 
-One thread, one wire. Knows how long to go on; does not know what the bodies hold.
+Does not know what the bodies hold.
 """
 
 from __future__ import annotations
 
 import random
-import threading
 import time
 
 from pg2dynamo.dynamodb.refusal import fatal_error, give_up_error
@@ -16,21 +15,13 @@ from pg2dynamo.dynamodb.wire import Answer, Wire
 from pg2dynamo.errors import TargetError
 
 
-class Stopped(Exception):
-    """The work was called off while it waited."""
-
-
 class Attempts:
-    """The attempts at one request: judge each answer, wait between, and give up in time.
+    """The attempts at one request: judge each answer, wait between, and give up in time."""
 
-    `stop` ends waits early, with Stopped.
-    """
-
-    def __init__(self, operation: str, table: str, settings: TargetSettings, stop: threading.Event) -> None:
+    def __init__(self, operation: str, table: str, settings: TargetSettings) -> None:
         self._operation = operation
         self._table = table
         self._give_up = settings.give_up_seconds
-        self._stop = stop
         self._failures = 0
         self._since = time.monotonic()
         self._why = ""
@@ -55,12 +46,14 @@ class Attempts:
         self._since = time.monotonic()
 
     def wait(self, *, throttled: bool, why: str = "") -> None:
-        """Wait before the next attempt. Raises TargetError when it has gone on for too long, or Stopped."""
+        """Wait before the next attempt. Raises TargetError when it has gone on for too long."""
+        time.sleep(self.pause_seconds(throttled=throttled, why=why))
+
+    def pause_seconds(self, *, throttled: bool, why: str = "") -> float:
+        """Return how long to wait before the next attempt. Raises TargetError when it has gone on for too long."""
         self._failures += 1
         spent = time.monotonic() - self._since
         if spent >= self._give_up:
             raise give_up_error(self._operation, self._table, spent, throttled, why or self._why)
         jitter = random.Random()  # noqa: S311 (made only here: seeding costs more than sending a request)
-        pause = min(backoff(self._failures, jitter), self._give_up - spent)
-        if self._stop.wait(pause):
-            raise Stopped
+        return min(backoff(self._failures, jitter), self._give_up - spent)

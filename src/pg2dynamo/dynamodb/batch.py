@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -18,30 +18,34 @@ ALL_WRITTEN = b'{"UnprocessedItems":{}}'
 
 _PUT = b'{"PutRequest":{"Item":'
 _DELETE = b'{"DeleteRequest":{"Key":'
+_NEXT_PUT = b"}}," + _PUT
+
+Operation: TypeAlias = "tuple[bytes, bytes | None]"
+"""A key and the item to store there (DynamoDB JSON objects), or None to delete what is there."""
 
 
-class Operation(NamedTuple):
-    """A put or a delete of one key, with its part of the request's body."""
-
-    key: bytes
-    request: bytes
-    is_delete: bool
-
-
-def put_operation(key: bytes, item: bytes) -> Operation:
-    """Return the operation that stores `item` (a DynamoDB JSON object)."""
-    return Operation(key, _PUT + item + b"}}", False)
+def body_of(table: str, operations: Sequence[Operation], *, count_consumed: bool = False) -> bytes:
+    """Return the request's body. `count_consumed` asks for the write units that it used."""
+    items = [item for _, item in operations if item is not None]
+    if len(items) == len(operations):
+        requests = _PUT + _NEXT_PUT.join(items) + b"}}"
+    else:
+        requests = b",".join([_request(operation) for operation in operations])
+    asked = b',"ReturnConsumedCapacity":"TOTAL"' if count_consumed else b""
+    return b'{"RequestItems":{%b:[%b]}%b}' % (orjson.dumps(table), requests, asked)
 
 
-def delete_operation(key: bytes) -> Operation:
-    """Return the operation that deletes the item of that key."""
-    return Operation(key, _DELETE + key + b"}}", True)
+def _request(operation: Operation) -> bytes:
+    key, item = operation
+    return _DELETE + key + b"}}" if item is None else _PUT + item + b"}}"
 
 
-def body_of(table: str, operations: Sequence[Operation]) -> bytes:
-    """Return the request's body."""
-    requests = b",".join([operation.request for operation in operations])
-    return b'{"RequestItems":{' + orjson.dumps(table) + b":[" + requests + b"]}}"
+def consumed_units(body: bytes) -> float | None:
+    """Return how many write units an answer says were used, indexes included; None when it does not say."""
+    try:
+        return float(sum(each["CapacityUnits"] for each in orjson.loads(body)["ConsumedCapacity"]))
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return None
 
 
 def unprocessed(body: bytes, table: str, operations: Sequence[Operation]) -> list[Operation] | None:
@@ -57,8 +61,8 @@ def unprocessed(body: bytes, table: str, operations: Sequence[Operation]) -> lis
         requests = [request for requests in named.values() for request in requests]
         if not requests:
             return []
-        sent = {(_identity(orjson.loads(o.key)), o.is_delete): o for o in operations}
-        names = tuple(orjson.loads(operations[0].key))
+        sent = {(_identity(orjson.loads(key)), item is None): (key, item) for key, item in operations}
+        names = tuple(orjson.loads(operations[0][0]))
         wanted = [_named_operation(request, names) for request in requests]
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError, InvalidOperation):
         return None

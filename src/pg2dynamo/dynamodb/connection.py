@@ -1,4 +1,4 @@
-"""One keep-alive HTTP connection: a blocking socket, and httptools (llhttp) to read answers.
+"""One keep-alive HTTP connection: a socket that never blocks once it is open, and httptools (llhttp) to read answers.
 
 Knows bytes, TLS and proxies; knows nothing of DynamoDB. For one thread.
 """
@@ -14,7 +14,7 @@ import httptools
 
 from pg2dynamo.dynamodb.endpoint import Endpoint, Proxy
 
-RECEIVE_BYTES = 256 * 1024
+RECEIVE_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """More than any answer of DynamoDB (16 MB of items as JSON); what is longer is garbage."""
 
@@ -84,13 +84,21 @@ class HttpReply:
 
 
 class Connection:
-    """Exchange requests for answers, one at a time; connects when needed and after every failure."""
+    """Exchange requests for answers, one at a time; connects when needed and after every failure.
+
+    `exchange` waits for the answer. Whoever waits for many connections at once calls `begin`, and then `advance`
+    whenever `fileno` is ready for `events`, until it returns the answer or `deadline` has passed.
+    """
 
     def __init__(self, endpoint: Endpoint, timeout_seconds: float) -> None:
         self._endpoint = endpoint
         self._timeout = timeout_seconds
         self._socket: socket.socket | None = None
         self._poll = select.poll()
+        self._unsent = memoryview(b"")
+        self._reply = HttpReply()
+        self._sent = False
+        self.deadline = 0.0
 
     def exchange(self, request: bytes) -> HttpReply:
         """Send `request` and return the whole answer.
@@ -98,29 +106,47 @@ class Connection:
         Bounded by the timeout as a whole, however slowly the answer comes. Raises ConnectionFailed; the
         connection is then closed, and no later answer can be taken for this one's.
         """
-        deadline = time.monotonic() + self._timeout
-        sent = False
+        self.begin(request)
+        while (reply := self.advance()) is None:
+            poll = select.poll()
+            poll.register(self.fileno(), self.events)
+            poll.poll(max(0.0, self.deadline - time.monotonic()) * 1000)
+            if time.monotonic() >= self.deadline:
+                raise self.expire()
+        return reply
+
+    def begin(self, request: bytes) -> None:
+        """Send `request`, as much of it as goes at once. Waits for a connection only. Raises as `exchange`."""
+        self.deadline = time.monotonic() + self._timeout
+        self._sent = False
         try:
-            connection = self._reusable() or self._open(deadline)
-            sent = True
-            return self._converse(connection, request, deadline)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            failure = ConnectionFailed("the answer is not HTTP", sent=sent)
-        except ssl.SSLCertVerificationError as error:
-            failure = ConnectionFailed(
-                f"its certificate is not trusted: {error.verify_message}", sent=False, hopeless=True
-            )
-        except TimeoutError:
-            failure = ConnectionFailed("no answer in time", sent=sent)
-        except (OSError, EOFError) as error:
-            failure = ConnectionFailed(_describe(error), sent=sent)
-        except ConnectionFailed as error:
-            failure = error
+            if not self._is_reusable():
+                self._open(self.deadline)
+            self._sent = True
+            self._unsent, self._reply = memoryview(request), HttpReply()
+            self._send()
+        except _FAILURES as error:
+            raise self._failure(error) from None
         except BaseException:
             self.close()
             raise
+
+    def advance(self) -> HttpReply | None:
+        """Send and receive what can be at once; return the answer when it is whole. Raises as `exchange`."""
+        try:
+            if self._unsent:
+                self._send()
+            return self._reply if self._receive() else None
+        except _FAILURES as error:
+            raise self._failure(error) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def expire(self) -> ConnectionFailed:
+        """Close the connection and return the failure of a request that was not answered by its deadline."""
         self.close()
-        raise failure from None
+        return ConnectionFailed("no answer in time", sent=self._sent)
 
     def close(self) -> None:
         """Close the socket; the next exchange connects anew."""
@@ -128,33 +154,64 @@ class Connection:
             self._socket.close()
             self._socket = None
 
-    def _converse(self, connection: socket.socket, request: bytes, deadline: float) -> HttpReply:
-        connection.settimeout(_remaining(deadline))
-        connection.sendall(request)
-        reply = HttpReply()
+    def fileno(self) -> int:
+        """The open socket's descriptor."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    @property
+    def events(self) -> int:
+        """What `advance` waits for, as select.poll names it."""
+        return select.POLLIN | select.POLLOUT if self._unsent else select.POLLIN
+
+    def _send(self) -> None:
+        assert self._socket is not None
+        while self._unsent:
+            try:
+                sent = self._socket.send(self._unsent)
+            except _NOT_YET:
+                return
+            self._unsent = self._unsent[sent:]
+
+    def _receive(self) -> bool:
+        """Feed the reply with what has come; return whether it is whole."""
+        assert self._socket is not None
+        reply = self._reply
         while not reply.complete:
-            connection.settimeout(_remaining(deadline))
-            data = connection.recv(RECEIVE_BYTES)
+            try:
+                data = self._socket.recv(RECEIVE_BYTES)
+            except _NOT_YET:
+                return False
             if not data:
                 raise EOFError("the connection was closed before the answer's end")
             reply.feed(data)
-        if not reply.keep_alive:
+        if not reply.keep_alive or self._unsent:
             self.close()
-        return reply
+        return True
 
-    def _reusable(self) -> socket.socket | None:
-        """Return the open connection, unless the other side closed it while it was idle.
+    def _failure(self, error: Exception) -> ConnectionFailed:
+        """Close the connection and say what networks or the other side did to it."""
+        self.close()
+        if isinstance(error, ConnectionFailed):
+            return error
+        if isinstance(error, ssl.SSLCertVerificationError):
+            reason = f"its certificate is not trusted: {error.verify_message}"
+            return ConnectionFailed(reason, sent=False, hopeless=True)
+        return ConnectionFailed(_describe(error), sent=self._sent)
+
+    def _is_reusable(self) -> bool:
+        """Return whether there is an open connection that the other side did not close while it was idle.
 
         Looking first spares a resend: what is written to a closed connection might have been executed, for all
-        that can be known here.
+        that can be known here. What came unasked is no answer to anything.
         """
         if self._socket is None:
-            return None
-        if self._poll.poll(0):
+            return False
+        unasked = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+        if unasked or self._poll.poll(0):
             self.close()
-        return self._socket
+        return self._socket is not None
 
-    def _open(self, deadline: float) -> socket.socket:
+    def _open(self, deadline: float) -> None:
         endpoint = self._endpoint
         address = (endpoint.proxy.host, endpoint.proxy.port) if endpoint.proxy else (endpoint.host, endpoint.port)
         plain = socket.create_connection(address, _remaining(deadline))
@@ -165,9 +222,14 @@ class Connection:
                 _tunnel(plain, endpoint, endpoint.proxy, deadline)
             plain.settimeout(_remaining(deadline))
             self._socket = endpoint.tls.wrap_socket(plain, server_hostname=endpoint.host)
+        self._socket.setblocking(False)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
-        return self._socket
+
+
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_NOT_HTTP = (httptools.HttpParserError, httptools.HttpParserUpgrade)
+_FAILURES = (ConnectionFailed, OSError, EOFError, *_NOT_HTTP)
 
 
 def _tunnel(connection: socket.socket, endpoint: Endpoint, proxy: Proxy, deadline: float) -> None:
@@ -201,6 +263,10 @@ def _remaining(deadline: float) -> float:
 
 
 def _describe(error: Exception) -> str:
+    if isinstance(error, _NOT_HTTP):
+        return "the answer is not HTTP"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
     if isinstance(error, socket.gaierror):
         return "its name is not known"
     if isinstance(error, OSError):

@@ -5,7 +5,6 @@ Knows nothing of mappings: items are DynamoDB JSON as parsed by orjson.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import InvalidOperation
@@ -143,7 +142,7 @@ def _ask(
 
 
 def _attempts(operation: str, table: str, settings: TargetSettings) -> Attempts:
-    return Attempts(operation, table, settings, threading.Event())
+    return Attempts(operation, table, settings)
 
 
 @contextmanager

@@ -36,6 +36,16 @@ class SigningScope:
     service: str = "dynamodb"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Head:
+    """What the requests of one second have in common: beginnings of what is hashed and of the headers, and the key."""
+
+    canonical: str
+    to_sign: str
+    lines: str
+    key: bytes
+
+
 class Signer:
     """Sign requests to one endpoint; for one thread only.
 
@@ -46,12 +56,23 @@ class Signer:
         self._scope = scope
         self._key_of: tuple[SigningCredentials, str] | None = None
         self._key = b""
+        self._head_of: tuple[str, SigningCredentials, str] | None = None
+        self._head = _Head("", "", "", b"")
 
     def headers(self, operation: str, body: bytes, credentials: SigningCredentials, timestamp: str) -> str:
         """Return the header lines that sign `body`, each ended by CRLF, `host` and `content-type` included.
 
         `timestamp` is UTC as `20240102T030405Z`; the service refuses one that is minutes off.
         """
+        of = (operation, credentials, timestamp)
+        if self._head_of != of:
+            self._head, self._head_of = self._prepare(operation, credentials, timestamp), of
+        head = self._head
+        canonical = head.canonical + hashlib.sha256(body).hexdigest()
+        to_sign = head.to_sign + hashlib.sha256(canonical.encode()).hexdigest()
+        return f"{head.lines}{hmac.digest(head.key, to_sign.encode(), 'sha256').hex()}\r\n"
+
+    def _prepare(self, operation: str, credentials: SigningCredentials, timestamp: str) -> _Head:
         scope = self._scope
         token = credentials.token.reveal() if credentials.token else ""
         token_line = f"x-amz-security-token:{token}\n" if token else ""
@@ -60,15 +81,14 @@ class Signer:
             f"content-type:{CONTENT_TYPE}\nhost:{scope.host}\nx-amz-date:{timestamp}\n"
             f"{token_line}x-amz-target:{TARGET_PREFIX}{operation}\n"
         )
-        canonical = f"POST\n{scope.path}\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
         day = timestamp[:8]
         credential_scope = f"{day}/{scope.region}/{scope.service}/aws4_request"
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
-        to_sign = f"{_ALGORITHM}\n{timestamp}\n{credential_scope}\n{digest}"
-        signature = hmac.digest(self._signing_key(credentials, day), to_sign.encode(), "sha256").hex()
-        return (
-            lines.replace("\n", "\r\n") + f"authorization: {_ALGORITHM} "
-            f"Credential={credentials.access_key}/{credential_scope}, SignedHeaders={names}, Signature={signature}\r\n"
+        return _Head(
+            canonical=f"POST\n{scope.path}\n\n{lines}\n{names}\n",
+            to_sign=f"{_ALGORITHM}\n{timestamp}\n{credential_scope}\n",
+            lines=lines.replace("\n", "\r\n") + f"authorization: {_ALGORITHM} "
+            f"Credential={credentials.access_key}/{credential_scope}, SignedHeaders={names}, Signature=",
+            key=self._signing_key(credentials, day),
         )
 
     def _signing_key(self, credentials: SigningCredentials, day: str) -> bytes:

@@ -1,13 +1,6 @@
-"""How many requests may be under way at once: fewer after throttling, slowly more after success.
-
-`Limit` decides; `Window` makes threads wait for it. The one door that every write request goes through.
-"""
+"""How many requests may be under way at once: fewer after throttling, slowly more after success. Pure."""
 
 from __future__ import annotations
-
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 
 class Limit:
@@ -36,44 +29,3 @@ class Limit:
         if generation == self.generation:
             self._value = max(1.0, self._value / 2)
             self.generation += 1
-
-
-class Window:
-    """The limit, as a door for threads."""
-
-    def __init__(self, most: int) -> None:
-        self._limit = Limit(most)
-        self._under_way = 0
-        self._changed = threading.Condition(threading.Lock())
-
-    @contextmanager
-    def request(self) -> Iterator[int]:
-        """Wait until a request may be sent, and count it while it is under way; gives its generation."""
-        with self._changed:
-            while self._under_way >= self._limit.requests:
-                self._changed.wait()
-            self._under_way += 1
-            generation = self._limit.generation
-        try:
-            yield generation
-        finally:
-            with self._changed:
-                self._under_way -= 1
-                self._changed.notify()
-
-    def succeeded(self) -> None:
-        """Note a success."""
-        with self._changed:
-            self._limit.succeeded()
-            self._changed.notify()
-
-    def throttled(self, generation: int) -> None:
-        """Note a throttled request of that generation."""
-        with self._changed:
-            self._limit.throttled(generation)
-
-    @property
-    def requests(self) -> int:
-        """How many requests may be under way now."""
-        with self._changed:
-            return self._limit.requests

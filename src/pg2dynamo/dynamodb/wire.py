@@ -40,13 +40,18 @@ class Answer:
 
 
 class Wire:
-    """A connection to DynamoDB for one thread. It decides nothing: no retries, no waiting."""
+    """A connection to DynamoDB for one thread. It decides nothing: no retries, no waiting between.
 
-    def __init__(self, settings: TargetSettings, endpoint: Endpoint | None = None) -> None:
-        """Connect lazily. `endpoint` spares resolving it again for each thread."""
+    `call` waits for the answer; `begin` and `advance` do not: see `Connection`.
+    """
+
+    def __init__(
+        self, settings: TargetSettings, endpoint: Endpoint | None = None, signer: Signer | None = None
+    ) -> None:
+        """Connect lazily. `endpoint` spares resolving it again; wires of one thread may share a signer."""
         self.endpoint = endpoint or resolve_endpoint(settings)
         self._used: SigningCredentials | None = None
-        self._signer = Signer(self.endpoint.scope)
+        self._signer = signer or Signer(self.endpoint.scope)
         self._connection = Connection(self.endpoint, settings.request_timeout_seconds)
         self._request_line, self._fixed = _fixed_lines(self.endpoint)
 
@@ -56,16 +61,57 @@ class Wire:
         Takes at most `request_timeout_seconds` (and the time to refresh credentials). Raises TargetDenied
         when there are no credentials to sign with.
         """
+        request = self._signed(operation, body)
+        try:
+            reply = self._connection.exchange(request)
+        except ConnectionFailed as failure:
+            return _no_answer(failure)
+        return _read(reply)
+
+    def begin(self, operation: str, body: bytes) -> Answer | None:
+        """Send one request; return the answer when there will be none, as no connection can be had. Raises as `call`.
+
+        The wire has one request under way at a time.
+        """
+        request = self._signed(operation, body)
+        try:
+            self._connection.begin(request)
+        except ConnectionFailed as failure:
+            return _no_answer(failure)
+        return None
+
+    def advance(self) -> Answer | None:
+        """Take what has come; return the answer to the request under way when it is whole, or lost."""
+        try:
+            reply = self._connection.advance()
+        except ConnectionFailed as failure:
+            return _no_answer(failure)
+        return None if reply is None else _read(reply)
+
+    def expire(self) -> Answer:
+        """Give up the request under way, which has not been answered by its deadline."""
+        return _no_answer(self._connection.expire())
+
+    def fileno(self) -> int:
+        """The connection's descriptor, while a request is under way."""
+        return self._connection.fileno()
+
+    @property
+    def events(self) -> int:
+        """What to wait for before `advance`, as select.poll names it."""
+        return self._connection.events
+
+    @property
+    def deadline(self) -> float:
+        """When the request under way is to be given up, by the monotonic clock."""
+        return self._connection.deadline
+
+    def _signed(self, operation: str, body: bytes) -> bytes:
         credentials = self._used = self.endpoint.credentials.current()
         timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         signed = self._signer.headers(operation, body, credentials, timestamp)
         head = f"{self._request_line}{signed}{self._fixed}content-length: {len(body)}\r\n\r\n"
-        try:
-            reply = self._connection.exchange(head.encode() + body)
-        except ConnectionFailed as failure:
-            code = NO_CONNECTION if failure.hopeless else NO_ANSWER
-            return Answer(0, error_code=code, message=failure.reason, uncertain=failure.sent)
-        return _read(reply)
+        return head.encode() + body
 
     def renew_credentials(self) -> bool:
         """Find credentials anew after the last call's were called expired; return whether there are others."""
@@ -83,6 +129,11 @@ def _fixed_lines(endpoint: Endpoint) -> tuple[str, str]:
     if endpoint.proxy.authorization is not None:
         fixed += f"proxy-authorization: {endpoint.proxy.authorization.reveal()}\r\n"
     return f"POST {endpoint.url}{endpoint.scope.path} HTTP/1.1\r\n", fixed
+
+
+def _no_answer(failure: ConnectionFailed) -> Answer:
+    code = NO_CONNECTION if failure.hopeless else NO_ANSWER
+    return Answer(0, error_code=code, message=failure.reason, uncertain=failure.sent)
 
 
 def _read(reply: HttpReply) -> Answer:

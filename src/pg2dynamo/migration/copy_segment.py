@@ -19,6 +19,7 @@ from pg2dynamo.dynamodb.writer import BatchWriter
 from pg2dynamo.errors import RowRefused, RowSkipped, SourceUnreachable
 from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.mapping.write_units import WriteUnits
 from pg2dynamo.migration.source import connect_source
 from pg2dynamo.postgres.lines import OnUnreadable, UnreadableRow
 from pg2dynamo.postgres.rows import copy_rows, count_rows
@@ -117,9 +118,9 @@ class Session:
         with ExitStack() as stack:
             self._connection = stack.enter_context(connect_source(job.dsn, os.environ))
             stack.enter_context(adopt_snapshot(self._connection, job.snapshot))
-            self._writer = stack.enter_context(
-                BatchWriter(job.settings, job.mapping.target, on_refused=self._rejected.__setitem__)
-            )
+            units = WriteUnits(job.mapping)
+            writer = BatchWriter(job.settings, job.mapping.target, on_refused=self._rejected.__setitem__, units=units)
+            self._writer = stack.enter_context(writer)
             self._stack = stack.pop_all()
 
     def close(self) -> None:
@@ -167,7 +168,9 @@ class Session:
         unreadable: list[UnreadableRow] = []
         for lines in self._read(task, unreadable.append):
             counts.read += len(lines)
-            refused += [row for line in lines if (row := self._put(line, counts)) is not None]
+            keys, items, left = self._encoder.encode_many(lines)
+            self._writer.put_many(keys, items)
+            refused += [row for number in left if (row := self._put(lines[number], counts)) is not None]
             report((self.job.mapping.name, len(lines)))
             faults.point("copy.batch.read")
         counts.read += len(unreadable)

@@ -44,7 +44,7 @@ def within_budget(
     with TemporaryDirectory(prefix="pg2dynamo-budget-") as directory:
         path = Path(directory) / "write-budget"
         WriteBudget.create(path, units_per_second).close()
-        yield replace(settings, budget_file=str(path))
+        yield replace(settings, budget_file=str(path), count_consumed=plan.target.count_consumed_units)
 
 
 def open_journal(plan: Plan, settings: TargetSettings) -> Journal:

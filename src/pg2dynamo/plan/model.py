@@ -76,6 +76,11 @@ class Target(Frozen):
         le=10_000_000,
         description="What all processes of a run write at most, indexes included. Default: no limit but DynamoDB's.",
     )
+    count_consumed_units: bool = Field(
+        default=False,
+        description="Whether each write asks DynamoDB what it used, to keep to `write_units_per_second` by that, "
+        "not by the items' sizes alone.",
+    )
 
 
 class Decrypt(Frozen):
