@@ -99,6 +99,23 @@ def test_random_operations_end_as_if_done_one_by_one(table: str) -> None:
     assert stored(table) == model
 
 
+def test_many_at_once_end_as_if_given_one_by_one_also_when_keys_come_again(table: str) -> None:
+    chosen, model = random.Random(5), dict[str, Any]()
+    with BatchWriter(SETTINGS, table, on_refused=refuse) as writer:
+        for step in range(60):
+            numbers = [chosen.randrange(200) for _ in range(chosen.randrange(80))]
+            contents = [item(number, f"{step} {place}") for place, number in enumerate(numbers)]
+            writer.put_many([key(number) for number in numbers], contents)
+            model.update(
+                {str(number): orjson.loads(content) for number, content in zip(numbers, contents, strict=True)}
+            )
+            for number in numbers[:2]:
+                writer.delete(key(number))
+                model.pop(str(number), None)
+
+    assert stored(table) == model
+
+
 POISON = {
     "too large": ({"v": {"S": "x" * MAX_ITEM_BYTES}}, "409,600 bytes"),
     "39 digits": ({"v": {"N": "1" * 39}}, "38 significant digits"),

@@ -209,6 +209,24 @@ def test_a_batch_keeps_to_the_limits_of_the_service(endpoint: ScriptedEndpoint, 
     assert max(len(exchange.body) for exchange in writes(endpoint)) < 16_000_000
 
 
+def test_items_given_by_the_dozen_fill_whole_batches(endpoint: ScriptedEndpoint) -> None:
+    with BatchWriter(ONE_BY_ONE, TABLE, on_refused=refuse) as writer:
+        for start in range(0, 120, 12):
+            numbers = range(start, start + 12)
+            writer.put_many([key(n) for n in numbers], [item(n) for n in numbers])
+
+    assert [len(keys_of(exchange)) for exchange in writes(endpoint)] == [25, 25, 25, 25, 20]
+    assert_whole(endpoint, 120)
+
+
+def test_large_items_given_together_make_no_request_over_the_limit(endpoint: ScriptedEndpoint) -> None:
+    large = [orjson.dumps({"id": {"S": str(n)}, "v": {"S": "x" * 400_000}}) for n in range(12)]
+    with BatchWriter(ONE_BY_ONE, TABLE, on_refused=refuse) as writer:
+        writer.put_many([key(n) for n in range(12)], large)
+
+    assert [len(keys_of(exchange)) for exchange in writes(endpoint)] == [10, 2]
+
+
 # The budget
 
 

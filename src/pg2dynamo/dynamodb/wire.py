@@ -53,6 +53,7 @@ class Wire:
         self._used: SigningCredentials | None = None
         self._signer = signer or Signer(self.endpoint.scope)
         self._connection = Connection(self.endpoint, settings.request_timeout_seconds)
+        self._second, self._timestamp = 0, ""
         self._request_line, self._fixed = _fixed_lines(self.endpoint)
 
     def call(self, operation: str, body: bytes) -> Answer:
@@ -108,8 +109,10 @@ class Wire:
 
     def _signed(self, operation: str, body: bytes) -> bytes:
         credentials = self._used = self.endpoint.credentials.current()
-        timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        signed = self._signer.headers(operation, body, credentials, timestamp)
+        now = int(time.time())
+        if now != self._second:
+            self._second, self._timestamp = now, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        signed = self._signer.headers(operation, body, credentials, self._timestamp)
         head = f"{self._request_line}{signed}{self._fixed}content-length: {len(body)}\r\n\r\n"
         return head.encode() + body
 

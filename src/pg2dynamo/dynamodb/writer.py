@@ -207,9 +207,10 @@ class BatchWriter:
         self._tell()
         try:
             self._send()
-            if seconds:
-                seconds = self._seconds_to_wait(seconds)
-            self._answered.extend(self._lanes.answers(seconds))
+            # Looking for answers costs about as much as one: with half of the window free it can wait.
+            if not seconds and 2 * self._lanes.under_way < self._limit.requests:
+                return
+            self._answered.extend(self._lanes.answers(self._seconds_to_wait(seconds)))
             while self._answered:
                 delivery, wire, answer = self._answered[0]
                 if answer.status == 200 and answer.body == ALL_WRITTEN:
@@ -244,6 +245,8 @@ class BatchWriter:
 
     def _seconds_to_wait(self, seconds: float) -> float:
         """Return for how long there is nothing to do but take answers."""
+        if not seconds:
+            return 0.0
         moments = [delivery.due for delivery in self._pausing] + [end for end, _ in self._resting]
         if self._queue and self._lanes.under_way < self._limit.requests:
             moments.append(self._queue[0].due)

@@ -29,6 +29,7 @@ from pg2dynamo.dynamodb.tables import (
 from pg2dynamo.dynamodb.writer import BatchWriter
 from pg2dynamo.errors import MassDeletion, TargetRejected
 from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.mapping.write_units import WriteUnits
 from pg2dynamo.migration.copy_report import CopyReport, TableCounts
 from pg2dynamo.migration.copy_secrets import copy_all_secrets
 from pg2dynamo.migration.copy_segment import CopyJob, SegmentResult, SegmentTask, close_session, copy_segment
@@ -357,7 +358,8 @@ class _Work:
                 remedy="Make sure that the rows are really gone, then run again with a higher --max-deletes.",
             )
         self._lease.check()
-        with BatchWriter(table.job.settings, table.job.mapping.target, on_refused=_never) as writer:
+        units = WriteUnits(table.job.mapping)
+        with BatchWriter(table.job.settings, table.job.mapping.target, on_refused=_never, units=units) as writer:
             for key in keys:
                 writer.delete(key)
             writer.flush()

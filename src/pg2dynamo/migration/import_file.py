@@ -16,6 +16,7 @@ from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.writer import BatchWriter
 from pg2dynamo.errors import ExportDamaged
 from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.mapping.write_units import WriteUnits
 from pg2dynamo.migration.export_files import read_lines
 from pg2dynamo.migration.export_manifest import ExportedTable, FileRecord
 from pg2dynamo.migration.workers import Report
@@ -60,7 +61,8 @@ def import_file(task: ImportTask, report: Report) -> int:
     job = task.job
     rejected: dict[bytes, str] = {}
     waiting = 0
-    with BatchWriter(job.settings, job.mapping.target, on_refused=rejected.__setitem__) as writer:
+    units = WriteUnits(job.mapping)
+    with BatchWriter(job.settings, job.mapping.target, on_refused=rejected.__setitem__, units=units) as writer:
         for key, item, _ in _items(job, task.file):
             writer.put(key, item)
             waiting += 1

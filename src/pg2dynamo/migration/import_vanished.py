@@ -13,6 +13,7 @@ from pg2dynamo.dynamodb.scan import scan_pages
 from pg2dynamo.dynamodb.writer import BatchWriter
 from pg2dynamo.errors import MassDeletion, TargetRejected
 from pg2dynamo.mapping.decode import Decoder
+from pg2dynamo.mapping.write_units import WriteUnits
 from pg2dynamo.migration.export_digests import DigestIndex
 from pg2dynamo.migration.export_manifest import ExportedTable
 from pg2dynamo.migration.import_file import ImportJob
@@ -35,7 +36,8 @@ def delete_vanished_items(job: ImportJob, exported: ExportedTable, allowed: int)
                         f"More than {allowed:,} items of {job.mapping.target} are not in the export.",
                         remedy="Make sure that the rows are really gone, then run again with a higher --max-deletes.",
                     )
-    with BatchWriter(job.settings, job.mapping.target, on_refused=_never) as writer:
+    units = WriteUnits(job.mapping)
+    with BatchWriter(job.settings, job.mapping.target, on_refused=_never, units=units) as writer:
         for key in found:
             writer.delete(key)
         writer.flush()

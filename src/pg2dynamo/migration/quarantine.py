@@ -13,6 +13,7 @@ from pg2dynamo.dynamodb.writer import BatchWriter
 from pg2dynamo.errors import RowRefused, RowSkipped
 from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.mapping.write_units import WriteUnits
 from pg2dynamo.migration.copy_segment import CopyJob
 from pg2dynamo.migration.source import connect_source
 from pg2dynamo.postgres.lines import UnreadableRow
@@ -104,7 +105,8 @@ def _write(job: CopyJob, encoder: Encoder, lines: list[bytes]) -> tuple[dict[Key
     def reject(item_key: bytes, reason: str) -> None:
         refused[sources[item_key]] = RowRefused("", reason)
 
-    with BatchWriter(job.settings, job.mapping.target, on_refused=reject) as writer:
+    units = WriteUnits(job.mapping)
+    with BatchWriter(job.settings, job.mapping.target, on_refused=reject, units=units) as writer:
         for line in lines:
             source = _key(encoder.source_key(line))
             try:

@@ -26,6 +26,7 @@ from pg2dynamo.mapping.encode import Encoder
 from pg2dynamo.mapping.key_text import can_be_key, item_key, key_values
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.values import Value
+from pg2dynamo.mapping.write_units import WriteUnits
 from pg2dynamo.migration.difference import Difference
 from pg2dynamo.migration.progress import Progress, Silent
 from pg2dynamo.migration.repair_secrets import repair_secrets
@@ -256,7 +257,8 @@ class _Work:
             refused.append(self._quarantined(batch.table, sources.pop(item_key), "", reason))
 
         unreadable: list[UnreadableRow] = []
-        with BatchWriter(self.settings, mapping.target, on_refused=reject) as writer:
+        units = WriteUnits(mapping)
+        with BatchWriter(self.settings, mapping.target, on_refused=reject, units=units) as writer:
             for lines in copy_rows_by_item_key(self.connection, mapping, batch.present, unreadable.append):
                 for line in lines:
                     source = encoder.source_key(line)
