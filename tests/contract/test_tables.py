@@ -14,6 +14,7 @@ from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.tables import (
     IndexShape,
     TableShape,
+    create_request,
     create_table,
     describe_table,
     is_empty,
@@ -161,3 +162,24 @@ def unused_port() -> int:
     from pg2dynamo.local.process import free_port
 
     return free_port()
+
+
+def test_warm_throughput_is_asked_for_of_the_table_and_each_global_index_and_never_less_than_a_new_one_has(
+    client: DynamoDBClient, unique: str
+) -> None:
+    shape = TableShape(
+        "id",
+        "at",
+        (("at", "S"), ("id", "S"), ("town", "S")),
+        (IndexShape("towns", "town", None), IndexShape("local", "id", "town", local=True)),
+    )
+    request = create_request(unique, shape, warm_write_units=40_000)
+    warm = {"ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 40_000}
+    assert request["WarmThroughput"] == warm
+    assert [index["WarmThroughput"] for index in request["GlobalSecondaryIndexes"]] == [warm]
+    assert "WarmThroughput" not in request["LocalSecondaryIndexes"][0]
+    assert create_request(unique, shape, warm_write_units=10)["WarmThroughput"]["WriteUnitsPerSecond"] == 4_000
+    assert "WarmThroughput" not in create_request(unique, shape)
+
+    assert create_table(client, unique, shape, warm_write_units=40_000)
+    assert shape_differences(shape, wait_until_active(client, unique).shape) == []

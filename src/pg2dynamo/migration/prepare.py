@@ -133,7 +133,9 @@ def prepare_tables(
     for mapping in tables:
         if found[mapping.target] is None:
             (progress or Silent()).say(f"Creating the table {mapping.target}.")
-            if create_table(client, mapping.target, table_shape(mapping), protected=plan.target.deletion_protection):
+            protected, warm = plan.target.deletion_protection, plan.target.warm_write_units_per_second
+            shape = table_shape(mapping)
+            if create_table(client, mapping.target, shape, protected=protected, warm_write_units=warm):
                 created.add(mapping.target)
     lines = _finish(client, plan.target, journal.control_table, created, [], wait_seconds)
     for mapping in mappings:

@@ -144,7 +144,12 @@ def _shown(conn: psycopg.Connection, mapping: TableMapping, plan: Plan, count: i
         name=mapping.name,
         source=str(mapping.source),
         target=mapping.target,
-        request=create_request(mapping.target, shape, protected=plan.target.deletion_protection),
+        request=create_request(
+            mapping.target,
+            shape,
+            protected=plan.target.deletion_protection,
+            warm_write_units=plan.target.warm_write_units_per_second,
+        ),
         copy=copy_statement(conn, mapping),
         verify=verify_statement(conn, mapping),
         rows=rows,

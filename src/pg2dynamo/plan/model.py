@@ -76,6 +76,13 @@ class Target(Frozen):
         le=10_000_000,
         description="What all processes of a run write at most, indexes included. Default: no limit but DynamoDB's.",
     )
+    warm_write_units_per_second: int | None = Field(
+        default=None,
+        ge=4_000,
+        le=10_000_000,
+        description="What a table that `prepare` makes, and each of its global indexes, takes from the first second; "
+        "AWS charges for it once. Default: DynamoDB's 4,000, and twice the earlier peak after that.",
+    )
     count_consumed_units: bool = Field(
         default=False,
         description="Whether each write asks DynamoDB what it used, to keep to `write_units_per_second` by that, "
