@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from _thread import interrupt_main
@@ -225,6 +226,28 @@ def test_large_items_given_together_make_no_request_over_the_limit(endpoint: Scr
         writer.put_many([key(n) for n in range(12)], large)
 
     assert [len(keys_of(exchange)) for exchange in writes(endpoint)] == [10, 2]
+
+
+def test_a_caller_that_is_busy_elsewhere_leaves_no_request_half_sent(
+    endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit into the connection's buffers is sent before `put` returns."""
+    connect = socket.create_connection
+
+    def connect_narrowly(address: tuple[str, int], timeout: float) -> socket.socket:
+        connection = connect(address, timeout)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8_192)
+        return connection
+
+    monkeypatch.setattr(socket, "create_connection", connect_narrowly)
+    arrived = threading.Event()
+    endpoint.always(lambda exchange: arrived.set())
+    large = [orjson.dumps({"id": {"S": str(n)}, "v": {"S": "x" * 399_000}}) for n in range(11)]
+
+    with BatchWriter(PATIENT, TABLE, on_refused=refuse) as writer:
+        for number, content in enumerate(large):
+            writer.put(key(number), content)
+        assert arrived.wait(20)
 
 
 # The budget

@@ -29,6 +29,7 @@ class Lanes(Generic[T]):
         self._signer = Signer(endpoint.scope)
         self._idle: list[Wire] = []
         self._under_way: dict[int, tuple[Wire, T]] = {}  # by descriptor, the earliest deadline first
+        self._sending: set[int] = set()  # descriptors of requests that are not sent to their end
         self._ended: list[tuple[T, Wire, Answer]] = []
         self._poll = select.poll()
 
@@ -36,6 +37,11 @@ class Lanes(Generic[T]):
     def under_way(self) -> int:
         """How many requests have been started and not been given back with their answers."""
         return len(self._under_way) + len(self._ended)
+
+    @property
+    def sending(self) -> bool:
+        """Whether a request has gone out in part only, as its body did not fit between here and there."""
+        return bool(self._sending)
 
     def start(self, token: T, body: bytes) -> None:
         """Send a request. Waits for a new connection only. Raises TargetDenied when nothing signs it."""
@@ -45,7 +51,7 @@ class Lanes(Generic[T]):
             self._ended.append((token, wire, answer))
             return
         self._under_way[wire.fileno()] = wire, token
-        self._poll.register(wire.fileno(), wire.events)
+        self._watch(wire)
 
     def answers(self, seconds: float) -> list[tuple[T, Wire, Answer]]:
         """Return the answers that are there, and the wires they came by; waits up to `seconds` for the first."""
@@ -65,6 +71,7 @@ class Lanes(Generic[T]):
         for wire in [*self._idle, *(wire for wire, _ in self._under_way.values())]:
             wire.close()
         self._idle.clear()
+        self._sending.clear()
         self._under_way.clear()
         self._ended.clear()
 
@@ -78,10 +85,19 @@ class Lanes(Generic[T]):
         if answer is not None:
             self._end(descriptor, wire, token, answer)
         else:
-            self._poll.modify(descriptor, wire.events)
+            self._watch(wire)
+
+    def _watch(self, wire: Wire) -> None:
+        descriptor, events = wire.fileno(), wire.events
+        self._poll.register(descriptor, events)
+        if events & select.POLLOUT:
+            self._sending.add(descriptor)
+        else:
+            self._sending.discard(descriptor)
 
     def _end(self, descriptor: int, wire: Wire, token: T, answer: Answer) -> None:
         self._poll.unregister(descriptor)
+        self._sending.discard(descriptor)
         del self._under_way[descriptor]
         self._ended.append((token, wire, answer))
 

@@ -207,10 +207,12 @@ class BatchWriter:
         self._tell()
         try:
             self._send()
+            while self._lanes.sending:  # a caller that is busy elsewhere must not leave a request half sent
+                self._answered.extend(self._lanes.answers(WATCH_SECONDS))
             # Looking for answers costs about as much as one: with half of the window free it can wait.
-            if not seconds and 2 * self._lanes.under_way < self._limit.requests:
+            if not seconds and not self._answered and 2 * self._lanes.under_way < self._limit.requests:
                 return
-            self._answered.extend(self._lanes.answers(self._seconds_to_wait(seconds)))
+            self._answered.extend(self._lanes.answers(0.0 if self._answered else self._seconds_to_wait(seconds)))
             while self._answered:
                 delivery, wire, answer = self._answered[0]
                 if answer.status == 200 and answer.body == ALL_WRITTEN:

@@ -98,12 +98,12 @@ def copy_segment(task: SegmentTask, report: Report) -> SegmentResult:
         session = _session(task.job)
         try:
             return session.copy(task, report)
-        except SourceUnreachable:
-            close_session()
+        except SourceUnreachable as error:
+            close_session(error)
             if not attempts_left:
                 raise
-        except BaseException:
-            close_session()
+        except BaseException as error:
+            close_session(error)
             raise
     raise AssertionError("unreachable")
 
@@ -123,9 +123,9 @@ class Session:
             self._writer = stack.enter_context(writer)
             self._stack = stack.pop_all()
 
-    def close(self) -> None:
-        """Close both connections."""
-        self._stack.close()
+    def close(self, error: BaseException | None = None) -> None:
+        """Close both connections; after an `error` nothing more is written first."""
+        self._stack.__exit__(type(error) if error else None, error, None)
 
     def copy(self, task: SegmentTask, report: Report) -> SegmentResult:
         """See `copy_segment`."""
@@ -243,7 +243,7 @@ def _session(job: CopyJob) -> Session:
     return _open[0]
 
 
-def close_session() -> None:
-    """Close the connections that this process has kept for the next segment."""
+def close_session(error: BaseException | None = None) -> None:
+    """Close the connections that this process has kept for the next segment; see `Session.close`."""
     while _open:
-        _open.pop().close()
+        _open.pop().close(error)
