@@ -29,6 +29,7 @@ from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.signing import Signer, SigningCredentials, SigningScope
 from pg2dynamo.dynamodb.writer import BatchWriter
 from pg2dynamo.secret import Secret
+from tests.bench.bulk.sink import Sink, listen
 
 IN_FLIGHT = 16
 ITEMS = 25
@@ -37,47 +38,13 @@ ITEM = (
     b'{"account_id":{"S":"%032d"},"tenant_id":{"S":"%032d"},"status":{"S":"active"},"name":{"S":"%s"},'
     b'"created_at":{"S":"2024-01-02T03:04:05.678901"},"count":{"N":"12345"}}'
 )
-ANSWER = (
-    b"HTTP/1.1 200 OK\r\nServer: Server\r\nDate: Tue, 02 Jan 2024 03:04:05 GMT\r\n"
-    b"Content-Type: application/x-amz-json-1.0\r\nContent-Length: 23\r\nConnection: keep-alive\r\n"
-    b"x-amzn-RequestId: 0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123\r\nx-amz-crc32: 4185382651\r\n\r\n"
-    b'{"UnprocessedItems":{}}'
-)
-
-
-class SinkProtocol(asyncio.Protocol):
-    """Read requests with Content-Length and answer each as DynamoDB does."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: Any = transport
-        self.buffer = bytearray()
-        self.needed = 0
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        while self._take():
-            self.transport.write(ANSWER)
-
-    def _take(self) -> bool:
-        if not self.needed:
-            end = self.buffer.find(b"\r\n\r\n")
-            if end < 0:
-                return False
-            head = bytes(self.buffer[:end]).lower()
-            length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-            self.needed = end + 4 + length
-        if len(self.buffer) < self.needed:
-            return False
-        del self.buffer[: self.needed]
-        self.needed = 0
-        return True
 
 
 def run_sink(report: Any) -> None:
     """Serve until the process is ended; report the port."""
 
     async def serve() -> None:
-        server = await asyncio.get_running_loop().create_server(SinkProtocol, "127.0.0.1", 0)
+        server = await listen(Sink())
         report.put(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -333,7 +300,7 @@ def measure(requests: int, rounds: int) -> dict[str, Any]:
         "items": requests * ITEMS,
         "in_flight": IN_FLIGHT,
         "rounds": rounds,
-        "sink": "asyncio protocol in a process of its own",
+        "sink": "tests/bench/bulk/sink.py in a process of its own",
         "skipped": [name for name in SENDERS if name not in able],
         "senders": {name: _medians(values, requests * ITEMS) for name, values in results.items()},
     }
