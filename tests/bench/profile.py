@@ -271,7 +271,9 @@ def _top(functions: Counter[str]) -> list[tuple[str, float]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and write the section of docs/benchmarks.md."""
     parser = argparse.ArgumentParser(prog="scripts/bench profile", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of the table, and write nothing"
+    )
     parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
     parser.add_argument("--pure", action="store_true", help="without the native encoder, where it is there")
     options = parser.parse_args(arguments)
@@ -289,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps([{"table": f.table, "rows": f.rows, "cpu_s_per_million": f.parts} for f in found]))
     else:
         print(plain_table(HEADS, lines))
-    if not options.no_write:
+    if not (options.no_write or options.json):
         write_section("scripts/bench profile", "\n".join([machine_words(machine), "", *markdown_table(HEADS, lines)]))
     return 0
 

@@ -34,7 +34,7 @@ from tests.bench.bulk.rows import table_rows
 from tests.bench.bulk.run import LineFailed, measure_lines
 from tests.bench.bulk.servers import running_servers
 
-ROWS, MEMORY_ROWS, RUNS = 500_000, 1_000_000, 5
+ROWS, MEMORY_ROWS, RUNS = 400_000, 1_000_000, 5
 FEWEST_RUNS = 5
 """A median of fewer is not published."""
 
@@ -62,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of the table, and write nothing"
+    )
     parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
     parser.add_argument("--rows", type=int, help=f"rows of the table of small rows, which all others follow ({ROWS:,})")
     parser.add_argument(
@@ -107,11 +109,15 @@ def _measure(lines: Sequence[Line], options: argparse.Namespace) -> None:
     else:
         _print(results, found)
     _say(f"All of it took {seconds / 60:.1f} minutes.")
-    if not options.no_write and options.only is None and options.rows is None and options.runs >= FEWEST_RUNS:
+    if _writes(options) and options.only is None and options.runs >= FEWEST_RUNS:
         shown_goals = goals(results, found)
         write_section("scripts/bench", main_section(machine, options.runs, [*results.values()], shown_goals, seconds))
         PLOT.write_text(bar_chart([*results.values()]))
         _say(f"Written: docs/{PAGE.name}, docs/{PLOT.name}.")
+
+
+def _writes(options: argparse.Namespace) -> bool:
+    return not (options.no_write or options.json or options.rows)
 
 
 def _print(results: Mapping[str, Result], found: Mapping[str, float | None]) -> None:
@@ -125,7 +131,7 @@ def _print(results: Mapping[str, Result], found: Mapping[str, float | None]) -> 
 def _measure_memory(options: argparse.Namespace) -> None:
     found = memory.measure_memory(choose_kind(options.sink), options.rows or MEMORY_ROWS, _say)
     print(json.dumps(found.as_json()) if options.json else plain_table(memory.HEADS, found.cells()))
-    if not options.no_write and options.rows is None:
+    if _writes(options):
         write_section("scripts/bench --memory", found.section())
         _say(f"Written: docs/{PAGE.name}.")
 

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+NATIVE_MODULE = "pg2dynamo_native"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 Call = Callable[[], int]

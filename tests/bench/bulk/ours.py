@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from tempfile import mkdtemp
 
 from pg2dynamo.plan.load import parse_plan
-from tests.bench.bulk.measure import Call
+from tests.bench.bulk.measure import NATIVE_MODULE, Call
 
 PLAN = """
 name: {name}
@@ -26,8 +27,8 @@ def plan_text(name: str, table: str, target: str = "") -> str:
     return PLAN.format(name=name, table=table, target=target or f"bench-{table}")
 
 
-def copy(plan: str, processes: int, rows: int) -> Call:
-    """Copy into a sink, whose target table stays empty."""
+def copy(plan: str, processes: int, rows: int, native: bool = False) -> Call:
+    """Copy into a sink, whose target table stays empty; with `native`, in this process, its encoder must be in use."""
     from pg2dynamo.migration.copy import CopyOptions
     from pg2dynamo.migration.copy import copy as copy_plan
 
@@ -38,6 +39,8 @@ def copy(plan: str, processes: int, rows: int) -> Call:
         [counts] = report.tables.values()
         if not report.ok or report.resumed or not rows == counts.rows == counts.written:
             raise AssertionError(f"{rows} rows were to be written anew: {counts}")
+        if native and processes == 0 and NATIVE_MODULE not in sys.modules:
+            raise AssertionError(f"{NATIVE_MODULE} was not used")
         return rows
 
     return call

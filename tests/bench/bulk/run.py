@@ -24,12 +24,11 @@ from tests.bench.bulk.lines import (
     Result,
     result_of,
 )
-from tests.bench.bulk.measure import Sample
+from tests.bench.bulk.measure import NATIVE_MODULE, Sample
 from tests.bench.bulk.ours import plan_text
 from tests.bench.bulk.servers import Servers
 from tests.bench.bulk.wrangler import wrangler_python
 
-NATIVE_MODULE = "pg2dynamo_native"
 CALL_SECONDS = 3_600
 NO_NATIVE = f"the module {NATIVE_MODULE} is not installed"
 
@@ -68,16 +67,19 @@ class Bench:
             "postmaster": self.servers.postgres.pid,
         }
         python = self.wrangler if line.wrangler else sys.executable
-        done = subprocess.run(
-            [str(python), "-m", "tests.bench.bulk.measure", json.dumps(spec)],
-            env=self._environ(line),
-            cwd=self.servers.directory,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=CALL_SECONDS,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [str(python), "-m", "tests.bench.bulk.measure", json.dumps(spec)],
+                env=self._environ(line),
+                cwd=self.servers.directory,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=CALL_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise LineFailed(f"{line.name}: the call did not end in {CALL_SECONDS:,} s.") from None
         if done.returncode != 0:
             raise LineFailed(f"{line.name}: the call failed (status {done.returncode}).\n{done.stderr[-2_000:]}")
         return Sample(**json.loads(done.stdout))
@@ -91,7 +93,9 @@ class Bench:
             DYNAMODB_LOCAL: {"AWS_ENDPOINT_URL": servers.dynamodb_local or ""},
             SCANNED: servers.scanned.environ() if servers.scanned else {},
         }.get(line.to, {})
-        return servers.environ(**to, **({"PG2DYNAMO_NATIVE": "0"} if line.native is False else {}))
+        environ = servers.environ(**to)
+        environ.pop("PG2DYNAMO_NATIVE", None)
+        return environ | ({"PG2DYNAMO_NATIVE": "0"} if line.native is False else {})
 
 
 def rows_of(line: Line, asked_rows: int, servers: Servers) -> int:
@@ -105,7 +109,8 @@ def _arguments(line: Line, rows: int) -> dict[str, Any]:
     # A migration of its own each time: an earlier one's journal would spare this one its work.
     name = f"bench-{uuid.uuid4().hex[:12]}"
     target = name if line.call == FRESH_TARGET else ""
-    return {"plan": plan_text(name, line.table, target), "processes": line.workers, "rows": rows}
+    arguments = {"plan": plan_text(name, line.table, target), "processes": line.workers, "rows": rows}
+    return arguments | ({"native": True} if line.native else {})
 
 
 def lacking(lines: Sequence[Line], servers: Servers, say: Say) -> tuple[Path | None, dict[str, str]]:

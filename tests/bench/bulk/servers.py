@@ -58,7 +58,8 @@ class Servers:
     def environ(self, **more: str) -> dict[str, str]:
         """Return the environment of a process that is measured: ours, this machine's path, and no more."""
         settings = {name: value for name, value in os.environ.items() if name.startswith("PG2DYNAMO_")}
-        own = {"DATABASE_URL": self.postgres.dsn, "PYTHONPATH": str(ROOT), "HOME": str(self.directory)}
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        own = {"DATABASE_URL": self.postgres.dsn, "PYTHONPATH": path, "HOME": str(self.directory)}
         return isolated_environment() | {"PATH": os.environ.get("PATH", "")} | settings | own | more
 
 
