@@ -28,6 +28,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
+from pg2dynamo.dynamodb.sdk import sdk_session
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.errors import (
     TargetDenied,
@@ -91,7 +92,7 @@ def dynamodb_client(settings: TargetSettings, *, attempts: int = ATTEMPTS) -> Dy
     sent.
     """
     with aws_errors("configure DynamoDB"):
-        session = boto3.session.Session(region_name=settings.region)
+        session = boto3.session.Session(region_name=settings.region, botocore_session=sdk_session())
         region = session.region_name or os.environ.get("AWS_REGION")
         return session.client("dynamodb", region_name=region, config=_config(settings, attempts))
 

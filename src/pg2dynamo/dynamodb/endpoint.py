@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 
+from pg2dynamo.dynamodb.sdk import sdk_session
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.signing import SigningCredentials, SigningScope
 from pg2dynamo.errors import TargetDenied, TargetError
@@ -88,7 +89,7 @@ class CredentialSource:
         with self._lock:
             if not _same(self.current(), refused):
                 return True
-            found = _translate(botocore.session.Session(profile=self._profile).get_credentials)
+            found = _translate(sdk_session(self._profile).get_credentials)
             if found is None:
                 return False
             self._credentials = found
@@ -101,7 +102,7 @@ def resolve_endpoint(settings: TargetSettings) -> Endpoint:
     Honours AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB, profiles, AWS_CA_BUNDLE, HTTP(S)_PROXY and NO_PROXY.
     Raises TargetDenied without credentials and TargetError when the configuration cannot be followed.
     """
-    session = botocore.session.Session()
+    session = sdk_session()
     region = _translate(lambda: settings.region or session.get_config_variable("region"))
     region = region or os.environ.get("AWS_REGION")
     if not region:
