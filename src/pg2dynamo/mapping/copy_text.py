@@ -11,6 +11,8 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\
 
 def unescape(field: str) -> str:
     """Undo COPY's escapes; raises KeyError for one that COPY TO does not write."""
+    if field.count("\\") == 2 * field.count(r"\\"):
+        return field.replace(r"\\", "\\")
     return _ESCAPE.sub(lambda match: _ESCAPES[match[1]], field)
 
 

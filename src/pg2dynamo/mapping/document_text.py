@@ -1,7 +1,8 @@
 """jsonb's text straight into the text of DynamoDB JSON, with no object made of a value.
 
 PostgreSQL writes jsonb in one way only, and escapes strings as JSON writers do, so strings are passed through. What
-stands between two strings (`": 1, "`) comes again and again: it is read once, and remembered.
+stands between two strings (`": 1, "`) comes again and again: it is read once, and remembered; where it has numbers,
+with 0 in place of each as well.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import re
 from typing import TypeAlias
 
 from pg2dynamo.mapping.limits import ATTRIBUTE_NAME_BYTES, NESTING_LEVELS, Malformed, Unfit
-from pg2dynamo.mapping.numbers import canonical
+from pg2dynamo.mapping.numbers import number
 
 _MOST_REMEMBERED = 10_000
 _LONGEST_REMEMBERED = 32
 """What is longer holds many numbers, and hardly comes again."""
-_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_BACKSLASH, _QUOTE = "\0", "\1"
+"""What stands for the escape of each while strings are told apart: jsonb has these characters as escapes only."""
+_NUMBER = re.compile(r"(?<![-+.0-9A-Za-z])(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)(?![-+.0-9A-Za-z])")
 _MARK = re.compile(r"[{}\[\]]|, |: |[-+.0-9A-Za-z]+")
-_CONSTANTS = {"true": '{"BOOL":true}', "false": '{"BOOL":false}', "null": '{"NULL":true}'}
+_ZERO, _ANY_NUMBER = '{"N":"0"}', '{"N":"%s"}'
+_SCALARS = {"true": '{"BOOL":true}', "false": '{"BOOL":false}', "null": '{"NULL":true}', "0": _ZERO}
 
 _Turns: TypeAlias = "dict[str, tuple[str, _Turns]]"
 """What may stand between two strings at one place of a document: what to write for it, and the place after it."""
@@ -40,15 +44,26 @@ class DocumentText:
         """
         if len(text) > ATTRIBUTE_NAME_BYTES or '"":' in text:
             raise Unfit("a name that may be empty or too long")
-        parts = _STRING.split(text) if "\\" in text else text.split('"')
+        if "\\" not in text:
+            return self._written(text)
+        if _BACKSLASH in text or _QUOTE in text:
+            raise Malformed("not jsonb")
+        hidden = text.replace(r"\\", _BACKSLASH).replace(r"\"", _QUOTE)
+        return self._written(hidden).replace(_QUOTE, r"\"").replace(_BACKSLASH, r"\\")
+
+    def _written(self, text: str) -> str:
+        parts = text.split('"')
         turns = self._start
-        for position in range(0, len(parts), 2):
-            turn = turns.get(parts[position])
+        written = []
+        for between in parts[::2]:
+            turn = turns.get(between)
             if turn is None:
-                turn = self._turn(turns, parts[position])
-            parts[position], turns = turn
+                turn = self._turn(turns, between)
+            written.append(turn[0])
+            turns = turn[1]
         if turns is not self._done:
             raise Malformed("not JSON")
+        parts[::2] = written
         return "".join(parts)
 
     def _place(self, stack: str, expected: str) -> _Turns:
@@ -61,13 +76,23 @@ class DocumentText:
         return self._places[place]
 
     def _turn(self, turns: _Turns, between: str) -> tuple[str, _Turns]:
-        stack, expected = self._where[id(turns)]
-        written, stack, expected = _translated(between, stack, expected)
-        turn = written, self._place(stack, expected)
-        if self._remembered < _MOST_REMEMBERED and len(between) <= _LONGEST_REMEMBERED:
+        pieces = _NUMBER.split(between)
+        shape = "0".join(pieces[::2])
+        turn = turns.get(shape)
+        if turn is None:
+            stack, expected = self._where[id(turns)]
+            written, stack, expected = _translated(shape, stack, expected)
+            turn = written, self._place(stack, expected)
+            self._remember(turns, shape, turn, _MOST_REMEMBERED)
+        if shape != between:
+            turn = turn[0].replace(_ZERO, _ANY_NUMBER) % tuple(map(number, pieces[1::2])), turn[1]
+            self._remember(turns, between, turn, _MOST_REMEMBERED // 2)
+        return turn
+
+    def _remember(self, turns: _Turns, between: str, turn: tuple[str, _Turns], most: int) -> None:
+        if self._remembered < most and len(between) <= _LONGEST_REMEMBERED:
             self._remembered += 1
             turns[between] = turn
-        return turn
 
 
 def _translated(between: str, stack: str, expected: str) -> tuple[str, str, str]:
@@ -111,4 +136,6 @@ def _mark(mark: str, stack: str, expected: str) -> tuple[str, str, str]:
         if len(stack) == NESTING_LEVELS:
             raise Unfit("more levels than DynamoDB has")
         return ('{"M":{', stack + mark, "first name") if mark == "{" else ('{"L":[', stack + mark, "first value")
-    return _CONSTANTS.get(mark) or f'{{"N":"{canonical(mark)}"}}', stack, "end"
+    if mark not in _SCALARS:
+        raise Malformed("not jsonb, or a number with an exponent")
+    return _SCALARS[mark], stack, "end"

@@ -206,8 +206,12 @@ _ELEMENTS: dict[str, tuple[str, Callable[[str], str]]] = {
     "N": ("N", str),
     "D": ("N", number),
     "DATE": ("S", instants.date),
+    "TIMESTAMP": ("S", instants.timestamp),
+    "TIMESTAMPTZ": ("S", instants.timestamptz),
     "BOOL": ("BOOL", {"t": "true", "f": "false"}.__getitem__),
 }
+
+_ELEMENT = re.compile(r'"[^"]*"|[^",{}]+')
 
 
 def _list_writer(element: str, written: Callable[[str], str]) -> Callable[[str], str]:
@@ -217,8 +221,13 @@ def _list_writer(element: str, written: Callable[[str], str]) -> Callable[[str],
 
     def array(field: str) -> str:
         # Elements that would be taken for something else stand in quotes, but for NULL.
-        if '"' in field or "NULL" in field or field[:1] != "{" or field[1:2] in "{}" or "\\" in field:
+        if "NULL" in field or field[:1] != "{" or field[1:2] in "{}" or "\\" in field:
             return written(field)
+        if '"' in field:
+            elements = _ELEMENT.findall(field, 1)
+            if "{" + ",".join(elements) + "}" != field:
+                return written(field)
+            return start + between.join([convert(element.strip('"')) for element in elements]) + end
         if convert is str:
             return start + field[1:-1].replace(",", between) + end
         return start + between.join(map(convert, field[1:-1].split(","))) + end
