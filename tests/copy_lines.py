@@ -59,9 +59,18 @@ DOCUMENTS = st.recursive(
 
 
 def jsonb_text(value: Any) -> str:
-    """A document as PostgreSQL writes jsonb: spaces after commas and colons, no escapes but those that must be."""
-    text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    """A document as PostgreSQL writes jsonb: spaces after commas and colons, few escapes, shorter names first."""
+    text = json.dumps(_sorted(value), ensure_ascii=False, separators=(", ", ": "))
     return text.replace("1e-05", "0.00001")
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_sorted(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    names = sorted(value, key=lambda name: (len(name.encode()), name.encode()))
+    return {name: _sorted(value[name]) for name in names}
 
 
 def array_text(elements: list[str | None]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -17,6 +19,7 @@ from pg2dynamo.cli.prepare import prepare
 from pg2dynamo.cli.repair import repair
 from pg2dynamo.cli.status import status
 from pg2dynamo.cli.verify import verify
+from pg2dynamo.mapping.native import in_use
 
 app = typer.Typer(
     name="pg2dynamo",
@@ -26,6 +29,26 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version, and which encoder is used."""
+    if wanted:
+        typer.echo(f"pg2dynamo {version('pg2dynamo')}\nencoder: {in_use()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=show_version, is_eager=True, help="Show the version and which encoder is used."
+        ),
+    ] = False,
+) -> None:
+    """Take what stands before the command."""
+
 
 app.command(epilog="Example: pg2dynamo init --dsn postgresql://reader@db.example/app > plan.yaml")(init)
 app.command(epilog="Example: pg2dynamo check --plan plan.yaml")(check)

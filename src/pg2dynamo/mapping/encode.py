@@ -23,6 +23,7 @@ from pg2dynamo.mapping.embedding import attribute_converter
 from pg2dynamo.mapping.fitness import JSON_NULL, key_limits, levels_allowed
 from pg2dynamo.mapping.generated import GeneratedEncoder
 from pg2dynamo.mapping.limits import ITEM_BYTES, NESTING_LEVELS, AttributeValue, Malformed, Unfit, item_bytes, nesting
+from pg2dynamo.mapping.native import native_encoder
 from pg2dynamo.mapping.numbers import number
 from pg2dynamo.mapping.policies import Policies, checked_key
 from pg2dynamo.mapping.rendering import Renderer
@@ -118,8 +119,10 @@ class Encoder:
 
     @cached_property
     def _fast(self) -> FastEncoder | None:
+        if self._program is None:
+            return None
         converters = [convert for _, convert in self._columns]
-        return GeneratedEncoder(self._program, converters) if self._program else None
+        return native_encoder(self._program, converters) or GeneratedEncoder(self._program, converters)
 
     def source_key(self, line: bytes) -> dict[str, str | None]:
         """Return the text of the source's key columns, for a row that goes to quarantine."""

@@ -1,0 +1,1 @@
+"""Random lines against the native encoder, built with sanitizers: see `sanitized`."""
