@@ -18,6 +18,8 @@ TOKENS = (
     *(" BC", "+00", "+01", "-infinity", "infinity", "-02-30", " 24:00:00", ".123456", "\\x", "ff", "f", "NaN"),
     *("\0", "\x01", "\x08", "\n", "\r", "\v", "\x1f", "\x7f", "é", "☃", "𝄞", "\ufeff", " ", "a" * 70, '{"a": ' * 33),
 )
+NAMES = ("a", "b", "bb", "é", r"\"", r"\\", r"\n", r"\u0001", r"a\"", "b/")
+"""Few and short, so that they meet; as JSON has them, without quotes."""
 BYTES = (b"\t", b"\\", b'"', b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf0\x9d", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\\N")
 
 
@@ -79,6 +81,10 @@ def document(chance: random.Random) -> str:
     if turn < 0.1:
         depth = chance.randrange(30, 35)
         return "[" * depth + made + "]" * depth
+    if turn < 0.2:
+        names = chance.choices(NAMES, k=chance.randrange(1, 5))
+        names.sort(key=lambda name: len(name.encode()) if turn < 0.15 else 0)
+        return "{" + ", ".join(f'"{name}": {made}' for name in names) + "}"
     return made
 
 

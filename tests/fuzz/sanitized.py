@@ -18,7 +18,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "native" / "src"
 FLAGS = ("-shared", "-fPIC", "-g", "-O1", "-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror")
-SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+SANITIZERS = (
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+    "-fno-omit-frame-pointer",
+    "-DBUFFER_EXACT=1",
+)
 
 
 def why_unavailable() -> str | None:

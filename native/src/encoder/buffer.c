@@ -11,9 +11,9 @@ bool buffer_grow(buffer *out, size_t more)
         return false;
     size_t needed = out->length + more;
     size_t capacity = out->capacity < FIRST_BYTES ? FIRST_BYTES : out->capacity * 2;
-    if (capacity < needed)
+    if (capacity < needed || BUFFER_EXACT)
         capacity = needed;
-    char *start = realloc(out->start, capacity);
+    char *start = realloc(out->start, capacity ? capacity : 1);
     if (start == NULL)
         return false;
     out->start = start;
