@@ -33,7 +33,7 @@ _FOREIGN_ESCAPE = re.compile(rb"\\(?:[^bfnrtN]|\Z|N(?![\t\n]|\Z)|(?<=[^\t\n]\\)N
 _TEXTS = {
     "S": ("S", "{f}"),
     "N": ("N", "{f}"),
-    "D": ("N", "number({f})"),
+    "D": ("N", "{f} if '0' < {f}[-1] <= '9' and len({f}) < 39 and 'e' not in {f} else number({f})"),
     "B": ("B", "binary({f})"),
     "DATE": ("S", "{f} if len({f}) == 10 and {f}[4] == '-' else date({f})"),
     "TIME": ("S", "time({f})"),
