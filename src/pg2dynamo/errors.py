@@ -91,6 +91,10 @@ class TargetRejected(TargetError):
     """DynamoDB rejected a request that can never succeed."""
 
 
+class ImportFailed(TargetError):
+    """DynamoDB's import did not store every item as it was sent: delete its table, and run `copy --via batch`."""
+
+
 class MassDeletion(TargetError):
     """More items would be deleted than is allowed in one run: make sure that the rows are really gone."""
 

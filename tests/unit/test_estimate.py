@@ -40,7 +40,7 @@ INTEGER = ColumnType(Kind.INTEGER, "integer", 23)
 BOOLEAN = ColumnType(Kind.BOOLEAN, "boolean", 16)
 T = TableName("public", "t")
 CHILD = TableName("public", "child")
-PRICES = Prices("USD", 0.625, 0.125, 0.25, 0.15, 0.10, 0.40, 0.05)
+PRICES = Prices("USD", 0.625, 0.125, 0.25, 0.15, 0.10, 0.40, 0.05, 0.005)
 
 
 def text(name: str) -> Attribute:
@@ -185,8 +185,11 @@ def entry(name: str, target: str, amounts: Amounts, *, importable: bool = True) 
 
 
 def test_money_is_that_of_the_prices() -> None:
-    costs = cost(Amounts(write_units=2_000_000, storage_bytes=4 * GB, import_bytes=10 * GB), PRICES)
-    assert (costs.writes, costs.import_, costs.storage_month) == (1.25, 1.5, 1.0)
+    amounts = Amounts(write_units=2_000_000, item_bytes=8 * GB, storage_bytes=4 * GB, import_bytes=10 * GB)
+    costs = cost(amounts, PRICES)
+    assert (costs.writes, costs.storage_month) == (1.25, 1.0)
+    files, objects, check = 10 * 0.15, 160 * 0.005 / 1000, 8 * GB / 4096 * 0.125 / 10**6
+    assert costs.import_ == pytest.approx(files + objects + check)
 
 
 def test_the_cheaper_way_is_that_of_the_whole_table_and_import_makes_no_local_index() -> None:
@@ -218,14 +221,14 @@ def test_the_packaged_prices_are_those_of_us_east_1() -> None:
 
 LIST = """
 here: {currency: EUR, write_units_million: 1, read_units_million: 1, storage_gb_month: 1, import_gb: 1, export_gb: 1,
-       secret_month: 1, secret_calls_10000: %s}
+       secret_month: 1, secret_calls_10000: %s, s3_puts_1000: 1}
 """
 
 
 def test_a_price_list_of_ones_own_is_taken(tmp_path: Path) -> None:
     file = tmp_path / "prices.yaml"
     file.write_text(LIST % "0.5")
-    assert load_prices(file, "here") == Prices("EUR", 1, 1, 1, 1, 1, 1, 0.5)
+    assert load_prices(file, "here") == Prices("EUR", 1, 1, 1, 1, 1, 1, 0.5, 1)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ tables:
 EVERY_KEY = """\
 name: ${NAME:-x}
 source: {dsn: env:DATABASE_URL}
-target: {region: null, control_table: c, point_in_time_recovery: false, request_timeout_seconds: 2.5}
+target:
+  {region: null, control_table: c, point_in_time_recovery: false, request_timeout_seconds: 2.5, import: {bucket: moves}}
 unfit: null
 nulls: ${NULLS:-null}
 tables:
@@ -118,6 +119,8 @@ def test_a_plan_of_every_key_meets_schema_and_model() -> None:
     [
         PLAN + "nmae: y\n",
         PLAN.replace("hash", "hsah"),
+        PLAN + "target: {import: {bucket: Not-A-Bucket}}\n",
+        PLAN + "target: {import: {bucket: moves, prefix: ends/}}\n",
         PLAN + "    attributes: {x: {sqk: y}}\n",
         PLAN + "    embed: {x: {from: y, on: {a: b}, order: [c]}}\n",
         PLAN + "    embed: {x: {from: y, on: {a: b}, embed: {z: {from: y, on: {a: b}, ones: true}}}}\n",

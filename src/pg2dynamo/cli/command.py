@@ -18,6 +18,7 @@ from pg2dynamo.errors import Pg2DynamoError, PlanError
 from pg2dynamo.migration.progress import Progress
 from pg2dynamo.plan.load import PlanFile, load_plan_file
 from pg2dynamo.plan.model import Plan
+from pg2dynamo.plan.ways import Via
 
 DONE, FAILED, USAGE, DIFFERENT = 0, 1, 2, 3
 
@@ -40,6 +41,14 @@ WriteUnitsOption = Annotated[
         "--write-units",
         min=1,
         help="Write units a second that all processes may use together.  [default: the plan's, else no limit]",
+    ),
+]
+ViaOption = Annotated[
+    Via,
+    typer.Option(
+        "--via",
+        help="How new tables are filled: written in batches, imported by DynamoDB from S3, or the cheaper of the two.",
+        show_default=True,
     ),
 ]
 ExpectRefusedOption = Annotated[

@@ -18,6 +18,7 @@ from pg2dynamo.cli.command import (
     MaxDeletesOption,
     PlanOption,
     ProcessesOption,
+    ViaOption,
     WriteUnitsOption,
     key_text,
     policy_columns,
@@ -27,6 +28,7 @@ from pg2dynamo.cli.command import (
 from pg2dynamo.migration.copy import CopyOptions
 from pg2dynamo.migration.copy import copy as copy_plan
 from pg2dynamo.migration.copy_report import CopyReport
+from pg2dynamo.plan.ways import Via
 
 REFUSALS_SHOWN = 20
 
@@ -41,14 +43,16 @@ def copy(
     expect_refused: ExpectRefusedOption = 0,
     overwrite: OverwriteOption = False,
     write_units: WriteUnitsOption = None,
+    via: ViaOption = Via.AUTO,
 ) -> None:
     """Copy rows to items and credentials to secrets, under one consistent snapshot.
 
     Stopped at any moment, it goes on where it was when it is run again; run again after it was done, it brings
-    the target up to the source as it is then, and changes nothing when nothing changed. Exit code 1 when rows
-    are in quarantine that the plan does not accept there, or more credentials than expected were refused.
+    the target up to the source as it is then, and changes nothing when nothing changed. A table that is not there yet
+    is imported from S3 with --via import, or where the plan names a bucket for that and it is cheaper. Exit code 1
+    when rows are in quarantine that the plan does not accept there, or more credentials than expected were refused.
     """
-    options = CopyOptions(processes, max_deletes, expect_refused, overwrite, write_units=write_units)
+    options = CopyOptions(processes, max_deletes, expect_refused, overwrite, write_units=write_units, via=via)
     run(
         lambda loaded, progress: copy_plan(loaded, os.environ, options, progress),
         plan=plan,
@@ -67,6 +71,9 @@ def show_copy(report: CopyReport, console: Console) -> None:
     for name, counts in tables.items():
         table.add_row(name, *(f"{counts[column]:,}" for column in columns))
     console.print(table)
+    imported = [name for name, way in report.ways.items() if way.via == "import"]
+    if imported:
+        console.print(f"Imported from S3, and found to be as it was sent: {', '.join(imported)}.")
     _show_secrets(report, console)
     position = report.snapshot
     console.print(f"The target equals snapshot {position['snapshot']}, taken {position['taken_at']}.")

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from pg2dynamo.dynamodb import records
 from pg2dynamo.dynamodb.client import aws_errors, dynamodb_client, error_code
+from pg2dynamo.dynamodb.import_record import ImportRecord, import_entry, import_from, import_values
 from pg2dynamo.dynamodb.lease import Lease
 from pg2dynamo.dynamodb.lease_record import LeaseRecord, read_lease
 from pg2dynamo.dynamodb.records import (
@@ -41,7 +42,16 @@ from pg2dynamo.errors import TargetThrottled
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["CONTROL_SHAPE", "Journal", "QuarantinedRow", "RunRecord", "SecretRefusal", "SegmentRecord", "TableRecord"]
+__all__ = [
+    "CONTROL_SHAPE",
+    "ImportRecord",
+    "Journal",
+    "QuarantinedRow",
+    "RunRecord",
+    "SecretRefusal",
+    "SegmentRecord",
+    "TableRecord",
+]
 
 CONTROL_SHAPE = TableShape(hash="migration", range="entry", types=(("entry", "S"), ("migration", "S")))
 """The control table's shape; several migrations may share one."""
@@ -154,6 +164,19 @@ class Journal:
         self.put_refusals(refusals)
         kept = {records.refusal_entry(refusal) for refusal in refusals}
         self._delete([name for name in self._names(records.refusals_prefix(source)) if name not in kept])
+
+    def imports(self) -> dict[str, ImportRecord]:
+        """Return the imports from S3 that were begun and are not done, by the plan's name for the table."""
+        found = [import_from(values) for values in self._entries("import#")]
+        return {record.source: record for record in found}
+
+    def put_import(self, record: ImportRecord) -> None:
+        """Store durably how far an import is."""
+        self._put(import_entry(record.source), import_values(record))
+
+    def remove_import(self, source: str) -> None:
+        """Forget an import that is done, or that was given up."""
+        self._delete([import_entry(source)])
 
     def runs(self) -> list[RunRecord]:
         """Return all runs, the newest last."""

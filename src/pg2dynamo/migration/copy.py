@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -30,11 +31,14 @@ from pg2dynamo.dynamodb.writer import BatchWriter
 from pg2dynamo.errors import MassDeletion, TargetRejected
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.write_units import WriteUnits
+from pg2dynamo.migration.bulk import BulkImports, finish_begun
+from pg2dynamo.migration.bulk_finish import Bulk
 from pg2dynamo.migration.copy_report import CopyReport, TableCounts
 from pg2dynamo.migration.copy_secrets import copy_all_secrets
 from pg2dynamo.migration.copy_segment import CopyJob, SegmentResult, SegmentTask, close_session, copy_segment
 from pg2dynamo.migration.progress import Progress, Silent
 from pg2dynamo.migration.quarantine import can_be_retried, retry_quarantined
+from pg2dynamo.migration.ready_ways import ready_ways
 from pg2dynamo.migration.reconcile import ReconcileTask, find_vanished
 from pg2dynamo.migration.resume import SegmentDecision, decide_segments, decide_table, deletions_allowed
 from pg2dynamo.migration.run import recorded_run
@@ -43,6 +47,7 @@ from pg2dynamo.migration.spread import SEGMENTS_PER_TURN, spread
 from pg2dynamo.migration.target import open_journal, require_empty, target_settings, within_budget
 from pg2dynamo.migration.workers import Workers
 from pg2dynamo.plan.model import Plan
+from pg2dynamo.plan.ways import Via, Way
 from pg2dynamo.postgres.identity import require_identities
 from pg2dynamo.postgres.segments import BLOCKS_PER_SEGMENT, plan_segments
 from pg2dynamo.postgres.selection import estimated_rows
@@ -56,7 +61,7 @@ class CopyOptions:
     `processes`: 0 copies in this process; None takes one a core. `max_deletes` replaces the bound on items
     deleted because their rows are gone. `expect_refused` credentials are known not to decrypt. `overwrite`
     allows a first copy into a table that holds items already. `write_units` a second, over all processes, replace the
-    plan's budget.
+    plan's budget. `via` says whether new tables are written in batches or imported from S3.
     """
 
     processes: int | None = None
@@ -65,6 +70,7 @@ class CopyOptions:
     overwrite: bool = False
     blocks_per_segment: int = BLOCKS_PER_SEGMENT
     write_units: int | None = None
+    via: Via = Via.AUTO
 
 
 @dataclass(slots=True)
@@ -100,28 +106,47 @@ def copy(
     journal = open_journal(plan, settings)
     with (
         journal.lease("copy", request_timeout_seconds=settings.request_timeout_seconds, say=progress.say) as lease,
-        hold_snapshot(source_dsn(plan, environ), source_tables(plan)) as owner,
-        recorded_run(journal, "copy", owner.position) as run,
-        within_budget(plan, settings, options.write_units, progress) as budgeted,
+        ExitStack() as held,
     ):
-        progress.say(f"Copying snapshot {owner.position.snapshot} (LSN {owner.position.lsn}) of the source.")
-        tables = _open_tables(plan, environ, budgeted, journal, owner, options)
-        resumed = any(d.previous for table in tables for d in table.segments)
-        work = _Work(environ, options, progress, journal, lease, owner)
-        work.copy_tables(tables)
-        snapshot, most = owner.position.name, options.max_deletes
-        secrets = copy_all_secrets(plan, environ, journal, snapshot, most, progress, lease.check)
-        report = CopyReport(
-            migration=plan.name,
-            snapshot=owner.position.as_json(),
-            resumed=resumed,
-            tables={table.name: table.counts for table in tables},
-            secrets=secrets,
-            refused_expected=options.expect_refused,
-            seconds=time.monotonic() - began,
-        )
-        run.end("complete" if report.ok else "incomplete", report.as_json())
+        bulk = Bulk(plan, environ, settings, journal, lease, progress, options.processes)
+        finish_begun(bulk)
+        owner = held.enter_context(hold_snapshot(source_dsn(plan, environ), source_tables(plan)))
+        with (
+            recorded_run(journal, "copy", owner.position) as run,
+            within_budget(plan, settings, options.write_units, progress) as budgeted,
+        ):
+            progress.say(f"Copying snapshot {owner.position.snapshot} (LSN {owner.position.lsn}) of the source.")
+            opened = _open_tables(plan, environ, budgeted, journal, owner, options, progress)
+            resumed = any(d.previous for table in opened.tables for d in table.segments)
+            imports = BulkImports(bulk)
+            imports.begin(opened.imports, owner, options.blocks_per_segment)
+            _Work(environ, options, progress, journal, lease, owner).copy_tables(opened.tables)
+            snapshot, most = owner.position.name, options.max_deletes
+            secrets = copy_all_secrets(plan, environ, journal, snapshot, most, progress, lease.check)
+            # DynamoDB may take hours to import: the source is not held meanwhile.
+            held.close()
+            counts = {table.name: table.counts for table in opened.tables} | imports.finish()
+            report = CopyReport(
+                migration=plan.name,
+                snapshot=owner.position.as_json(),
+                resumed=resumed,
+                tables={name: counts[name] for name in opened.ways},
+                secrets=secrets,
+                refused_expected=options.expect_refused,
+                seconds=time.monotonic() - began,
+                ways=opened.ways,
+            )
+            run.end("complete" if report.ok else "incomplete", report.as_json())
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a run is to do: entries to copy in batches, entries to import, and the way of each, in the plan's order."""
+
+    tables: list[TableRun]
+    imports: list[CopyJob]
+    ways: dict[str, Way]
 
 
 def _open_tables(
@@ -131,22 +156,26 @@ def _open_tables(
     journal: Journal,
     owner: SnapshotOwner,
     options: CopyOptions,
-) -> list[TableRun]:
+    progress: Progress,
+) -> _Opened:
     """Look at both sides of every table and decide what to do, before anything is written."""
     known = journal.tables()
     with open_source(plan, environ) as connection, adopt_snapshot(connection, owner.position.name):
         mappings = compile_plan(connection, plan)
         require_identities(connection, mappings)
-        targets = {mapping.target: _require_target(journal, mapping) for mapping in mappings}
+        ways = ready_ways(plan, environ, mappings, journal, options.via, progress)
+        written = [mapping for mapping in mappings if ways[mapping.name].via == "batch"]
+        targets = {mapping.target: _require_target(journal, mapping) for mapping in written}
         runs = []
-        for mapping in mappings:
+        for mapping in written:
             job = _job(plan, mapping, settings, owner)
             target, record = targets[mapping.target], known.get(mapping.name)
             shared = bool(mapping.others) and any(r.target_id == target.table_id for r in known.values())
             runs.append(_open_table(connection, job, record, target, journal, owner, options, shared=shared))
     for run in runs:
         _journal_begin(journal, run)
-    return runs
+    imported = [_job(plan, mapping, settings, owner) for mapping in mappings if mapping not in written]
+    return _Opened(runs, imported, ways)
 
 
 def _open_table(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pg2dynamo.migration.copy_secrets import SecretsReport
+from pg2dynamo.plan.ways import Way
 
 
 @dataclass(slots=True)
@@ -48,7 +49,8 @@ class TableCounts:
 class CopyReport:
     """The result of `copy`: the one snapshot that the target now equals, and the counts.
 
-    `refused_expected` is how many credentials the caller knew to be undecryptable.
+    `refused_expected` is how many credentials the caller knew to be undecryptable. `ways` tells of each table whether
+    it was written in batches or imported from S3, and why, where there was a choice.
     """
 
     migration: str
@@ -58,6 +60,7 @@ class CopyReport:
     secrets: SecretsReport = field(default_factory=SecretsReport)
     refused_expected: int = 0
     seconds: float = 0.0
+    ways: dict[str, Way] = field(default_factory=dict)
 
     @property
     def quarantined(self) -> int:
@@ -82,7 +85,10 @@ class CopyReport:
             "seconds": round(self.seconds, 3),
             "snapshot": self.snapshot,
             "resumed": self.resumed,
-            "tables": {name: counts.as_json() for name, counts in self.tables.items()},
+            "tables": {name: counts.as_json() | self._way(name) for name, counts in self.tables.items()},
             "secrets": self.secrets.as_json(),
             "refusals": [{"table": r.table, "key": r.key, "reason": r.reason} for r in self.secrets.refusals],
         }
+
+    def _way(self, name: str) -> dict[str, str]:
+        return self.ways[name].as_json() if name in self.ways else {}

@@ -18,6 +18,7 @@ from pg2dynamo.dynamodb.tables import (
     WAIT_SECONDS,
     DescribedTable,
     create_table,
+    describe_table,
     require_shape,
     settle,
     shape_differences,
@@ -30,10 +31,12 @@ from pg2dynamo.dynamodb.tables import (
 from pg2dynamo.dynamodb.ttl import enable_time_to_live, time_to_live
 from pg2dynamo.errors import PlanError, SecretError, TargetShapeDiffers
 from pg2dynamo.mapping.table import TableMapping
+from pg2dynamo.migration.choose_ways import choose_ways
 from pg2dynamo.migration.progress import Progress, Silent
 from pg2dynamo.migration.source import compile_plan, open_source
 from pg2dynamo.migration.target import target_settings
 from pg2dynamo.plan.model import Plan, Target
+from pg2dynamo.plan.ways import Via, Way
 from pg2dynamo.secrets.kms import ensure_key, key_state, kms_client
 
 if TYPE_CHECKING:
@@ -94,22 +97,44 @@ def prepare(
     mappings: Sequence[TableMapping] | None = None,
     create_kms_key: bool = False,
     enable_ttl: bool = False,
+    via: Via = Via.AUTO,
     progress: Progress | None = None,
 ) -> PrepareReport:
     """Make the target ready for `copy`: tables, control table, protection, and with `create_kms_key` the key.
 
     With `enable_ttl` DynamoDB is told to delete items by the plan's `ttl`; without, what is to be known of it is noted.
 
+    A table that `copy` will import from S3 when it is given the same `via` is left to it, as ImportTable makes its own.
+
     Idempotent: a second run changes nothing. Reads the catalog of the source for the types of key attributes,
-    unless `mappings` gives them. Raises TargetShapeDiffers, before anything is made, when a table exists with
-    another shape; PlanError when DynamoDB cannot have a table as the plan wants it; SourceError; TargetError;
-    SecretError.
+    unless `mappings` gives them: then every table is made. Raises TargetShapeDiffers, before anything is made, when a
+    table exists with another shape; PlanError when DynamoDB cannot have a table as the plan wants it, or cannot import
+    what is to be imported; SourceError; TargetError; SecretError.
     """
+    left: dict[str, Way] = {}
     if mappings is None:
         with open_source(plan, environ) as connection:
             mappings = compile_plan(connection, plan)
-    lines = prepare_tables(mappings, plan, environ, enable_ttl=enable_ttl, progress=progress)
+        left = _left_to_import(mappings, plan, environ, via)
+    made = [mapping for mapping in mappings if mapping.name not in left]
+    lines = prepare_tables(made, plan, environ, enable_ttl=enable_ttl, progress=progress)
+    lines += [PrepareLine(f"table of {name}", Outcome.NOTE, _left(way)) for name, way in left.items()]
     return PrepareReport(plan.name, (*lines, *_keys(plan, environ, create=create_kms_key)))
+
+
+def _left(way: Way) -> str:
+    return f"left to `pg2dynamo copy`, which has DynamoDB make it by an import: {way.why}"
+
+
+def _left_to_import(
+    mappings: Sequence[TableMapping], plan: Plan, environ: Mapping[str, str], via: Via
+) -> dict[str, Way]:
+    """Return the ways of the entries that are imported; a table that is there is prepared, whatever is wanted."""
+    client = dynamodb_client(target_settings(plan, environ))
+    tables = {mapping.target: describe_table(client, mapping.target) for mapping in mappings}
+    new = [mapping for mapping in mappings if tables[mapping.target] is None]
+    ways = choose_ways(plan, environ, new, tables, {}, via)
+    return {name: way for name, way in ways.items() if way.via == "import"}
 
 
 def prepare_tables(

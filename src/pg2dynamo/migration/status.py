@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pg2dynamo.dynamodb.client import dynamodb_client
+from pg2dynamo.dynamodb.import_record import ImportRecord
 from pg2dynamo.dynamodb.journal import Journal, QuarantinedRow, RunRecord, SecretRefusal, TableRecord
 from pg2dynamo.dynamodb.lease_record import LeaseRecord
 from pg2dynamo.migration.target import target_settings
@@ -19,9 +20,9 @@ NOT_STARTED = "not started"
 class TableStatus:
     """One entry of the plan, by its `name`.
 
-    `state` is `not started`, `copying` or `complete`; rows and items are those of the last copy. `segments` are
-    copied and journaled; `quarantined` is what is in quarantine now, `accepted` of it with the plan's consent;
-    `skipped` rows were left out by the plan.
+    `state` is `not started`, `importing` or `import failed` (from S3), `copying` or `complete`; rows and items are
+    those of the last copy. `segments` are copied and journaled; `quarantined` is what is in quarantine now, `accepted` of it
+    with the plan's consent; `skipped` rows were left out by the plan.
     """
 
     name: str
@@ -76,14 +77,17 @@ def status(plan: Plan, environ: Mapping[str, str], *, details: bool = False) -> 
     journal = Journal(dynamodb_client(target_settings(plan, environ)), plan.target.control_table, plan.name)
     if not journal.exists():
         return StatusReport(plan.name, plan.target.control_table, prepared=False)
-    known = journal.tables()
+    known, imports = journal.tables(), journal.imports()
     planned = {table.name: (str(table.source), table.to) for table in plan.tables}
-    gone = {name: (name, "") for name in known if name not in planned}
+    gone = {name: (name, "") for name in (*known, *imports) if name not in planned}
     return StatusReport(
         migration=plan.name,
         control_table=plan.target.control_table,
         prepared=True,
-        tables=tuple(_table(journal, n, *about, known.get(n)) for n, about in {**planned, **gone}.items()),
+        tables=tuple(
+            _table(journal, name, *about, known.get(name), imports.get(name))
+            for name, about in {**planned, **gone}.items()
+        ),
         refusals={str(secret.source): _refused(journal, str(secret.source)) for secret in plan.secrets},
         last_runs=_last_of_each_command(journal.runs()),
         lease=journal.holder(),
@@ -92,12 +96,19 @@ def status(plan: Plan, environ: Mapping[str, str], *, details: bool = False) -> 
     )
 
 
-def _table(journal: Journal, name: str, source: str, target: str, record: TableRecord | None) -> TableStatus:
+def _table(
+    journal: Journal,
+    name: str,
+    source: str,
+    target: str,
+    record: TableRecord | None,
+    importing: ImportRecord | None,
+) -> TableStatus:
     return TableStatus(
         name=name,
         source=source,
         target=record.target if record else target,
-        state=record.state if record else NOT_STARTED,
+        state=_importing(importing) if importing else record.state if record else NOT_STARTED,
         rows=record.rows if record else 0,
         items=record.items if record else 0,
         quarantined=journal.quarantined_count(name),
@@ -107,6 +118,10 @@ def _table(journal: Journal, name: str, source: str, target: str, record: TableR
         accepted=journal.accepted_count(name),
         skipped=record.skipped if record else 0,
     )
+
+
+def _importing(record: ImportRecord) -> str:
+    return "import failed" if record.state == "failed" else "importing"
 
 
 def _refused(journal: Journal, source: str) -> int:

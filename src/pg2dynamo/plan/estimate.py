@@ -4,7 +4,7 @@
 |---|---|
 | write units | of an item, its bytes / 1,024 rounded up, and as many again for each index that it is in ("Read and write operations": capacity units; "Using global secondary indexes": all attributes are projected) |
 | storage | of an item and of an index entry, its bytes and 100 ("DynamoDB item sizes and formats": storage overhead) |
-| import | the uncompressed bytes of the files; indexes cost nothing more, and none may be local ("Amazon DynamoDB pricing": import from S3; "Import format quotas and validation") |
+| import | the uncompressed bytes of the files, putting them into S3, and one read of all items to check them; indexes cost nothing more, and none may be local ("Amazon DynamoDB pricing": import from S3; "Import format quotas and validation") |
 | seconds | write units / write units a second: 4,000 is what a new on-demand table takes, 40,000 the default quota of one ("Quotas in Amazon DynamoDB") |
 
 From statistics, an item's units are 1 and, for each further KB, the chance that it is longer, of a normal
@@ -27,6 +27,11 @@ from pg2dynamo.plan.statistics import TableStatistics
 STORAGE_OVERHEAD_BYTES = 100
 NEW_TABLE_UNITS_PER_SECOND = 4_000
 QUOTA_UNITS_PER_SECOND = 40_000
+IMPORT_LEAST_SECONDS = 60
+"""An import takes minutes, however little there is: what can be written in less than a minute is better written."""
+IMPORT_OBJECT_BYTES = 64 * 2**20
+"""About what one object of an import holds, before compression."""
+READ_UNIT_BYTES = 4096
 CALLS_PER_SECRET = 4
 """Describing, creating and listing its versions, by copy and again by verify."""
 CALLS_PER_VERSION = 4
@@ -191,8 +196,19 @@ def cost(amounts: Amounts, prices: Prices) -> Cost:
     """Return what the amounts cost."""
     return Cost(
         writes=amounts.write_units * prices.write_units_million / 1_000_000,
-        import_=amounts.import_bytes / GB * prices.import_gb,
+        import_=_import_cost(amounts, prices),
         storage_month=amounts.storage_bytes / GB * prices.storage_gb_month,
+    )
+
+
+def _import_cost(amounts: Amounts, prices: Prices) -> float:
+    """Return what importing costs, with putting the objects into S3 and reading the table once to check it."""
+    objects = math.ceil(amounts.import_bytes / IMPORT_OBJECT_BYTES)
+    reads = amounts.item_bytes / READ_UNIT_BYTES
+    return (
+        amounts.import_bytes / GB * prices.import_gb
+        + objects * prices.s3_puts_1000 / 1_000
+        + reads * prices.read_units_million / 1_000_000
     )
 
 

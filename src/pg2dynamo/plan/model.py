@@ -46,6 +46,26 @@ class Source(Frozen):
     )
 
 
+class ImportPlan(Frozen):
+    """Where `copy --via import` puts the files that DynamoDB imports new tables from.
+
+    They hold rows in plain text: the bucket must not be public. They are removed when the import has been checked.
+    """
+
+    bucket: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="The S3 bucket; DynamoDB must be able to read it."
+    )
+    prefix: str = Field(
+        default="pg2dynamo",
+        pattern=r"^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*$",
+        max_length=200,
+        description="What the names of the objects begin with, without a slash at the end.",
+    )
+    kms_key: str | None = Field(
+        default=None, description="The KMS key that encrypts the objects. Default: the bucket's own encryption."
+    )
+
+
 class Target(Frozen):
     """Where the items go. Region, endpoints and profile default to the AWS SDK's own configuration.
 
@@ -87,6 +107,11 @@ class Target(Frozen):
         default=False,
         description="Whether each write asks DynamoDB what it used, to keep to `write_units_per_second` by that, "
         "not by the items' sizes alone.",
+    )
+    import_: ImportPlan | None = Field(
+        default=None,
+        alias="import",
+        description="Where `copy` puts files for DynamoDB to import. Default: every item is written.",
     )
 
 

@@ -2,7 +2,7 @@
 
 A price list is YAML: region to prices, each under the name of a field of `Prices`, all of them. GB is 2**30 bytes.
 Sources of the packaged one, read in 2026: "Amazon DynamoDB pricing" (on-demand, standard table class, import and
-export) and "AWS Secrets Manager pricing". Free tiers and taxes are left out.
+export), "AWS Secrets Manager pricing" and "Amazon S3 pricing". Free tiers and taxes are left out.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Prices:
     export_gb: float
     secret_month: float
     secret_calls_10000: float
+    s3_puts_1000: float
 
 
 def load_prices(path: Path | None, region: str) -> Prices:

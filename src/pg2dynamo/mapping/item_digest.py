@@ -1,0 +1,42 @@
+"""Digests of items as they are in DynamoDB JSON: equal exactly when DynamoDB would say that the items are.
+
+What was sent and what came back are compared by them. They know nothing of rows and types: a number counts by its
+value, as DynamoDB writes 1.50 as 1.5, the members of maps in any order; all else as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from pg2dynamo.mapping.digest import DIGEST_BYTES
+
+_UNUSUAL_NUMBER = re.compile(rb'\{"N":"(-0|-?0\d+|[^"]*[^-0-9"][^"]*)"\}')
+"""A number that is not written as a whole number is: within a text of JSON no quote stands bare."""
+_MOST_DIGITS = 200
+"""DynamoDB's numbers have at most 126 digits before the point, and 130 after it."""
+
+
+def item_digests(item: Mapping[str, Any], key: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return the digests of an item's key and of the whole item, 32 bytes each; `key` names its attributes."""
+    return _digest({name: item[name] for name in key}), _digest(item)
+
+
+def _digest(values: Mapping[str, Any]) -> bytes:
+    text = orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
+    return blake2b(_UNUSUAL_NUMBER.sub(_usual, text), digest_size=DIGEST_BYTES).digest()
+
+
+def _usual(found: re.Match[bytes]) -> bytes:
+    number = Decimal(found[1].decode())
+    if not number.is_finite() or abs(number.adjusted()) > _MOST_DIGITS:
+        return found[0]
+    whole, _, fraction = f"{number:f}".partition(".")
+    fraction = fraction.rstrip("0")
+    text = f"{whole}.{fraction}" if fraction else whole
+    return b'{"N":"%b"}' % (b"0" if text in ("-0", "0") else text.encode())
