@@ -78,7 +78,8 @@ def make_bulk_case(
 class MeddlingEndpoint:
     """Passes DynamoDB's requests on to the real endpoint; a context manager.
 
-    `before` is called with each operation and its request before that is passed on, `after` with its answer.
+    `before` is called with each operation and its request before that is passed on, `after` with its answer; when it
+    raises ConnectionError, the answer is lost.
     """
 
     upstream: str
@@ -128,7 +129,11 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = ("x-amz-target", "content-type", "authorization", "x-amz-date", "host")
         status, answer = self.endpoint.forward({n: v for n, v in self.headers.items() if n.lower() in wanted}, body)
         if status == 200:
-            changed = self.endpoint.after(operation, json.loads(answer))
+            try:
+                changed = self.endpoint.after(operation, json.loads(answer))
+            except ConnectionError:
+                self.close_connection = True
+                return
             answer = answer if changed is None else json.dumps(changed).encode()
         self.send_response(status)
         self.send_header("content-type", "application/x-amz-json-1.0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,15 +11,18 @@ from typing import Any
 import boto3
 import pytest
 
-from pg2dynamo.errors import ImportFailed, PlanError, StageError, TargetMissing, TargetRejected
+from pg2dynamo.errors import ImportFailed, PlanError, StageError, TargetMissing, TargetRejected, TargetUnreachable
 from pg2dynamo.migration.copy import CopyOptions, copy
 from pg2dynamo.migration.prepare import prepare
 from pg2dynamo.migration.progress import Silent
 from pg2dynamo.migration.status import status
 from pg2dynamo.migration.verify import verify
+from pg2dynamo.plan.model import ImportPlan
 from pg2dynamo.plan.ways import Via
 from tests.bulk_case import BulkCase, MeddlingEndpoint, make_bulk_case, rewrite_objects
 from tests.conftest import Database
+from tests.integration.test_type_zoo import zoo_plan
+from tests.integration.zoo_table import ZOO
 
 PEOPLE, VISITS = 0, 1
 
@@ -31,6 +35,17 @@ def case(any_database: Database, any_aws_environ: dict[str, str], unique: str) -
 
 def is_equal(case: BulkCase, directory: Path) -> bool:
     return verify(case.plan, case.environ, processes=0, report=directory / "report.jsonl").equal
+
+
+@contextmanager
+def meddled(case: BulkCase, before: Any = lambda *_: None, after: Any = lambda *_: None) -> Iterator[BulkCase]:
+    """The case with an endpoint between it and DynamoDB."""
+    with (
+        MeddlingEndpoint(case.environ["AWS_ENDPOINT_URL"], before, after) as endpoint,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url)
+        yield case.with_environment(AWS_ENDPOINT_URL_DYNAMODB=endpoint.url)
 
 
 @contextmanager
@@ -48,12 +63,8 @@ def losing(case: BulkCase, change: Any, *, counts: int | None = None) -> Iterato
         description |= {"ProcessedItemCount": counts, "ImportedItemCount": counts, "ErrorCount": 0}
         return answer
 
-    with (
-        MeddlingEndpoint(case.environ["AWS_ENDPOINT_URL"], before, after) as endpoint,
-        pytest.MonkeyPatch.context() as environment,
-    ):
-        environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url)
-        yield case.with_environment(AWS_ENDPOINT_URL_DYNAMODB=endpoint.url)
+    with meddled(case, before, after) as wrong:
+        yield wrong
 
 
 def merged(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -256,3 +267,95 @@ def test_without_a_choice_small_tables_are_written_and_large_ones_imported(case:
     assert "public.visits: written in batches: it is too little for an import" in "\n".join(said)
     assert any(line.startswith("public.people: imported from S3: writing costs about") for line in said)
     assert {counts.written for counts in report.tables.values()} == {300, 200}
+
+
+def test_every_type_with_hostile_values_is_imported_as_it_would_be_written(
+    any_database: Database, any_aws_environ: dict[str, str], unique: str, tmp_path: Path
+) -> None:
+    environ = any_aws_environ | {"DATABASE_URL": any_database.dsn, "PATH": os.environ["PATH"]}
+    plan, names = zoo_plan(any_database, unique, environ)
+    boto3.client("s3").create_bucket(Bucket=unique)
+    target = plan.target.model_copy(update={"import_": ImportPlan(bucket=unique)})
+    plan = plan.model_copy(update={"target": target})
+    prepare(plan, environ, via=Via.IMPORT)
+    counts = copy(plan, environ, CopyOptions(processes=2, via=Via.IMPORT)).tables[ZOO]
+    compared = verify(plan, environ, processes=0, report=tmp_path / "report.jsonl").total
+    assert (compared.missing, compared.different, compared.extra) == (counts.quarantined, 0, 0)
+    assert counts.items > 3 * len(names)
+
+
+def test_what_readers_of_lines_may_take_for_the_end_of_one_is_imported_as_it_is(case: BulkCase, tmp_path: Path) -> None:
+    case.execute("UPDATE people SET name = E'a\\u0085b\\u2028c\\u2029d\\n\\r\\x0c\\x1e' WHERE id = 3")
+    case.copy(via=Via.IMPORT)
+    assert is_equal(case, tmp_path)
+
+
+def test_an_import_under_way_is_not_gone_on_with_when_the_plan_has_changed(case: BulkCase, tmp_path: Path) -> None:
+    def stop(operation: str, answer: dict[str, Any]) -> None:
+        if operation == "DescribeImport":
+            raise ConnectionError
+
+    with meddled(case, after=stop) as interrupted, pytest.raises(TargetUnreachable):
+        interrupted.copy(via=Via.IMPORT)
+    assert {table.state for table in status(case.plan, case.environ).tables} == {"importing"}
+    other = case.with_plan(case.plan_text.replace("key: {hash: id}", "key: {hash: id}\n    leave_out: [data]"))
+    with pytest.raises(ImportFailed, match=r"an import of public.people that another plan began"):
+        other.copy()
+    assert "public.people" not in case.journal().tables()
+    boto3.client("dynamodb").delete_table(TableName=case.plan.tables[PEOPLE].to)
+    assert other.copy(via=Via.IMPORT).tables["public.people"].written == 300
+    assert is_equal(other, tmp_path)
+
+
+def test_objects_that_were_taken_away_before_the_check_leave_an_import_that_failed(case: BulkCase) -> None:
+    def stop(operation: str, answer: dict[str, Any]) -> None:
+        if operation == "DescribeImport":
+            raise ConnectionError
+
+    with meddled(case, after=stop) as interrupted, pytest.raises(TargetUnreachable):
+        interrupted.copy(via=Via.IMPORT)
+    for name in case.objects():
+        boto3.client("s3").delete_object(Bucket=case.bucket, Key=name)
+    with pytest.raises(ImportFailed, match=r"so that the table .* cannot be checked"):
+        case.copy()
+    assert {record.state for record in case.journal().imports().values()} == {"failed"}
+
+
+def test_a_table_that_another_makes_meanwhile_is_not_taken_for_the_imports(case: BulkCase) -> None:
+    def make_it(operation: str, request: dict[str, Any]) -> None:
+        if operation == "ImportTable" and request["TableCreationParameters"]["TableName"].endswith("-people"):
+            prepare(case.plan, case.environ, via=Via.BATCH)
+
+    with (
+        meddled(case, before=make_it) as raced,
+        pytest.raises(TargetRejected, match="is there already, and was not made by this import"),
+    ):
+        raced.copy(via=Via.IMPORT)
+    assert case.items(PEOPLE) == {}
+
+
+def test_entries_that_share_a_table_are_written(
+    any_database: Database, any_aws_environ: dict[str, str], unique: str
+) -> None:
+    case = make_bulk_case(any_database, any_aws_environ, unique)
+    shared = SHARED.format(unique=unique)
+    other = case.with_plan(f"{case.plan_text.partition('tables:')[0]}{shared}")
+    with pytest.raises(PlanError, match="other entries share its table"):
+        other.copy(via=Via.IMPORT)
+    case.execute("ANALYZE; UPDATE pg_class SET reltuples = 1e7, relpages = 1 WHERE relname IN ('people', 'visits')")
+    report = other.copy()
+    assert {way.via for way in report.ways.values()} == {"batch"}
+    assert {counts.written for counts in report.tables.values()} == {300, 200}
+
+
+SHARED = """\
+tables:
+  - from: public.people
+    to: {unique}-all
+    key: {{hash: pk, range: sk}}
+    attributes: {{pk: {{template: "P#{{id}}"}}, sk: {{template: "P"}}}}
+  - from: public.visits
+    to: {unique}-all
+    key: {{hash: pk, range: sk}}
+    attributes: {{pk: {{template: "P#{{person}}"}}, sk: {{template: "V#{{place}}"}}}}
+"""

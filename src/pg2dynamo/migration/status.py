@@ -21,8 +21,8 @@ class TableStatus:
     """One entry of the plan, by its `name`.
 
     `state` is `not started`, `importing` or `import failed` (from S3), `copying` or `complete`; rows and items are
-    those of the last copy. `segments` are copied and journaled; `quarantined` is what is in quarantine now, `accepted` of it
-    with the plan's consent; `skipped` rows were left out by the plan.
+    those of the last copy. `segments` are copied and journaled; `quarantined` is what is in quarantine now, `accepted`
+    of it with the plan's consent; `skipped` rows were left out by the plan.
     """
 
     name: str
