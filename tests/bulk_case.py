@@ -78,8 +78,8 @@ def make_bulk_case(
 class MeddlingEndpoint:
     """Passes DynamoDB's requests on to the real endpoint; a context manager.
 
-    `before` is called with each operation and its request before that is passed on, `after` with its answer; when it
-    raises ConnectionError, the answer is lost.
+    `before` is called with each operation and its request before that is passed on, `after` with its answer. When one
+    raises ConnectionError the connection is closed; when `before` raises LookupError the operation is not known.
     """
 
     upstream: str
@@ -125,7 +125,14 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"]))
         operation = self.headers["x-amz-target"].rpartition(".")[2]
         self.endpoint.operations.append(operation)
-        self.endpoint.before(operation, json.loads(body))
+        try:
+            self.endpoint.before(operation, json.loads(body))
+        except ConnectionError:
+            self.close_connection = True
+            return
+        except LookupError:
+            self._answer(400, b'{"__type":"com.amazon.coral.service#UnknownOperationException","message":""}')
+            return
         wanted = ("x-amz-target", "content-type", "authorization", "x-amz-date", "host")
         status, answer = self.endpoint.forward({n: v for n, v in self.headers.items() if n.lower() in wanted}, body)
         if status == 200:
@@ -135,6 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
             answer = answer if changed is None else json.dumps(changed).encode()
+        self._answer(status, answer)
+
+    def _answer(self, status: int, answer: bytes) -> None:
         self.send_response(status)
         self.send_header("content-type", "application/x-amz-json-1.0")
         self.send_header("content-length", str(len(answer)))

@@ -332,6 +332,49 @@ def test_a_table_that_another_makes_meanwhile_is_not_taken_for_the_imports(case:
     ):
         raced.copy(via=Via.IMPORT)
     assert case.items(PEOPLE) == {}
+    assert (case.objects(), case.journal().imports()) == ([], {})
+
+
+def test_what_dynamodb_has_not_taken_is_given_up_when_all_is_to_be_written(case: BulkCase, tmp_path: Path) -> None:
+    def lose(operation: str, request: dict[str, Any]) -> None:
+        if operation == "ImportTable":
+            raise ConnectionError
+
+    with meddled(case, before=lose) as interrupted, pytest.raises(TargetUnreachable):
+        interrupted.copy(via=Via.IMPORT)
+    assert case.objects() != []
+    prepare(case.plan.model_copy(update={"tables": case.plan.tables[VISITS:]}), case.environ, via=Via.BATCH)
+    with pytest.raises(TargetMissing):
+        case.copy(via=Via.BATCH)
+    assert case.objects() == []
+    prepare(case.plan, case.environ, via=Via.BATCH)
+    assert {counts.written for counts in case.copy(via=Via.BATCH).tables.values()} == {300, 200}
+    assert is_equal(case, tmp_path)
+
+
+def test_an_endpoint_without_imports_is_said_to_be_one_and_nothing_is_left(case: BulkCase) -> None:
+    def unknown(operation: str, request: dict[str, Any]) -> None:
+        if operation == "ImportTable":
+            raise LookupError
+
+    with (
+        meddled(case, before=unknown) as other,
+        pytest.raises(TargetRejected, match=r"no ImportTable\. Use --via batch"),
+    ):
+        other.copy(via=Via.IMPORT)
+    assert (case.objects(), case.journal().imports()) == ([], {})
+
+
+def test_a_view_is_imported_once_and_written_whole_by_later_runs(case: BulkCase, tmp_path: Path) -> None:
+    case.execute("CREATE VIEW named AS SELECT id, name FROM people")
+    people = case.plan.tables[PEOPLE].to
+    head = case.plan_text.partition("tables:")[0]
+    text = f"{head}tables:\n  - {{from: named, to: {people}, key: {{hash: id}}, identity: [id]}}\n"
+    view = case.with_plan(text)
+    with meddled(view) as counted:
+        assert counted.copy(via=Via.IMPORT).tables["public.named"].written == 300
+    assert is_equal(view, tmp_path)
+    assert view.copy().tables["public.named"].written == 300
 
 
 def test_entries_that_share_a_table_are_written(

@@ -16,6 +16,7 @@ from pg2dynamo.migration.difference import (
     attribute_digests,
     attributes_unlike,
     differing_attributes,
+    row_and_attribute_digests,
 )
 
 MAPPING = TableMapping(
@@ -72,3 +73,10 @@ def test_a_row_that_its_item_cannot_restore_is_never_equal_and_names_the_attribu
     restored, unrestored = pairs_of(values, ()), pairs_of(values, ("b",))
     assert digest_row(restored) != digest_row(unrestored)
     assert differing_attributes(unrestored, restored) == ("b",)
+
+
+@pytest.mark.parametrize("unrestored", [(), ("b",)])
+def test_the_digests_of_row_and_attributes_are_those_of_each_alone(unrestored: tuple[str, ...]) -> None:
+    for values in (["x", "y"], ["x", None]):
+        pairs = pairs_of(list(values), unrestored)
+        assert row_and_attribute_digests(MAPPING, pairs) == (digest_row(pairs), attribute_digests(MAPPING, pairs))

@@ -63,6 +63,7 @@ def test_the_order_of_attributes_and_of_members_of_maps_does_not_count() -> None
         ({"NULL": True}, {"BOOL": True}),
         ({"N": "1"}, {"N": "1.0000000001"}),
         ({"N": "NaN"}, {"N": "Infinity"}),
+        ({"N": "no number"}, {"N": ""}),
         ({"N": "1E999"}, {"N": "1E998"}),
     ],
 )

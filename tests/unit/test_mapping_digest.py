@@ -18,6 +18,7 @@ from pg2dynamo.mapping.digest import (
     bucket_of,
     digest_key,
     digest_row,
+    digest_row_and_each,
     encode_pairs,
     encode_value,
 )
@@ -312,3 +313,10 @@ def test_buckets_survive_as_bytes_and_damage_is_refused() -> None:
     for damaged in (b"", data[:-1], data + b"\0", b"xxxx" + data[4:]):
         with pytest.raises(ValueError, match="not buckets"):
             Buckets.from_bytes(damaged)
+
+
+def test_a_row_and_each_of_its_values_have_the_digests_that_they_have_alone() -> None:
+    pairs: list[tuple[str, Value]] = [("b", "x"), ("a", Decimal("1.50")), ("none", None), ("c", [1, "y"]), ("", ["z"])]
+    row, each = digest_row_and_each(pairs)
+    assert row == digest_row(pairs)
+    assert each == {name: digest_row([(name, value)]) for name, value in pairs if value is not None}

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pg2dynamo.errors import PlanError
 from pg2dynamo.mapping.table import TableName, quote_identifier
+from pg2dynamo.plan.load import parse_plan
 from pg2dynamo.plan.model import Decrypt, Plan, SecretPlan, Source
 from pg2dynamo.plan.table import parse_table_name
 
@@ -172,3 +174,34 @@ def test_other_names_of_migrations_are_refused(name: str) -> None:
 def test_a_plan_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         _plan().name = "y"
+
+
+CREDENTIALS = """
+secrets:
+  - {from: credentials, name: "a/{account}", ciphertext: encrypted, decrypt: {format: plaintext}, newest_by: at}
+tables:
+  - from: accounts
+    to: accounts
+    key: {hash: id}
+"""
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "    embed: {all: {from: credentials, on: {account: id}}}\n",
+        "    embed: {some: {from: credentials, on: {account: id}, columns: [encrypted]}}\n",
+        "    embed: {outer: {from: o, on: {a: id}, embed: {inner: {from: credentials, on: {account: id}}}}}\n",
+        "    lookups: [{from: credentials, on: {account: id}, attributes: {x: encrypted}}]\n",
+    ],
+)
+def test_the_ciphertext_of_credentials_does_not_get_into_items_by_way_of_other_tables(how: str) -> None:
+    with pytest.raises(PlanError, match="ciphertext"):
+        parse_plan(f"name: x{CREDENTIALS}{how}", {})
+
+
+def test_other_columns_of_credentials_may_be_embedded() -> None:
+    parse_plan(
+        f"name: x{CREDENTIALS}    embed: {{e: {{from: credentials, on: {{account: id}}, leave_out: [encrypted]}}}}\n",
+        {},
+    )

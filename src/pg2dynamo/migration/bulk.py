@@ -33,6 +33,7 @@ from pg2dynamo.migration.run import recorded_run
 from pg2dynamo.migration.source import compile_plan, open_source
 from pg2dynamo.migration.workers import Workers
 from pg2dynamo.plan.model import ImportPlan
+from pg2dynamo.plan.ways import Via
 from pg2dynamo.postgres.segments import Segment, plan_segments
 from pg2dynamo.postgres.selection import estimated_rows
 from pg2dynamo.postgres.snapshot import SnapshotOwner, adopt_snapshot
@@ -44,11 +45,12 @@ MOST_SPANS = MOST_OBJECTS // 5
 """A table of more gets longer spans: an import takes a bounded number of objects, and a span may need several."""
 
 
-def finish_begun(bulk: Bulk) -> None:
+def finish_begun(bulk: Bulk, via: Via) -> None:
     """Go on with what an earlier run has begun: remove its objects, or wait for its job and check what it made.
 
-    Entries whose job is done are journaled as copied when this returns, under the snapshot that was read then. Raises
-    ImportFailed as `bulk_finish.finish`, and when a table is left of an import that cannot be gone on with.
+    What DynamoDB has not taken yet is given up when everything is to be written in batches now. Entries whose job is
+    done are journaled as copied when this returns, under the snapshot that was read then. Raises ImportFailed as
+    `bulk_finish.finish`, and when a table is left of an import that cannot be gone on with.
     """
     begun = bulk.journal.imports()
     if not begun:
@@ -59,11 +61,11 @@ def finish_begun(bulk: Bulk) -> None:
         with AllFailures() as failures:
             for record in begun.values():
                 with failures.kept():
-                    _resume(bulk, record, mappings.get(record.source))
+                    _resume(bulk, record, mappings.get(record.source), via)
         run.end("complete", {"imports": sorted(begun)})
 
 
-def _resume(bulk: Bulk, record: ImportRecord, mapping: TableMapping | None) -> None:
+def _resume(bulk: Bulk, record: ImportRecord, mapping: TableMapping | None, via: Via) -> None:
     name, say = record.source, bulk.progress.say
     if record.state == "uploading":
         say(f"{name}: an import was cut short before DynamoDB was asked for it; its objects are removed.")
@@ -73,22 +75,27 @@ def _resume(bulk: Bulk, record: ImportRecord, mapping: TableMapping | None) -> N
     if known is not None and known.state == "complete" and known.target_id == record.table_id != "":
         return give_up(bulk, record)
     same = mapping is not None and (mapping.digest, mapping.target) == (record.mapping_digest, record.target)
-    gone = table is None and record.arn
-    if mapping is not None and same and record.state == "importing" and not gone:
+    left = table is None and (record.arn or via is Via.BATCH)
+    if mapping is not None and same and record.state == "importing" and not left:
         say(f"{name}: going on with the import that was begun at {record.started_at}.")
         begun = BegunImport(mapping, record, _stored_manifest(bulk, record))
         request(bulk, begun)
         finish(bulk, begun)
         return None
     if table is not None and record.table_id in ("", table.table_id):
-        raise ImportFailed(
-            f"The table {record.target} was left by an import of {name} that "
-            f"{'failed' if record.state == 'failed' else 'another plan began'}: its items are not to be relied upon.",
-            remedy=f"Wait until the table is ACTIVE, delete it, and run again. What was sent is in "
-            f"s3://{record.bucket}/{record.prefix}/ until then.",
-        )
-    say(f"{name}: the table of an earlier import is gone; its objects are removed.")
+        raise _left_behind(record)
+    say(f"{name}: there is no table of the import that was begun at {record.started_at}; its objects are removed.")
     return give_up(bulk, record)
+
+
+def _left_behind(record: ImportRecord) -> ImportFailed:
+    why = "failed" if record.state == "failed" else "another plan began"
+    return ImportFailed(
+        f"The table {record.target} was left by an import of {record.source} that {why}: its items are not to be "
+        "relied upon.",
+        remedy=f"Wait until the table is ACTIVE, delete it, and run again. What was sent is in "
+        f"s3://{record.bucket}/{record.prefix}/ until then.",
+    )
 
 
 def _stored_manifest(bulk: Bulk, record: ImportRecord) -> BulkManifest:

@@ -18,7 +18,7 @@ from pg2dynamo.dynamodb.lease import Lease
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.table_import import ImportSource, ImportState, await_import, request_import
 from pg2dynamo.dynamodb.tables import table_shape, wait_until_active
-from pg2dynamo.errors import ImportFailed
+from pg2dynamo.errors import ImportFailed, TargetRejected
 from pg2dynamo.mapping.digest import Buckets
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration import bulk_check
@@ -67,12 +67,19 @@ class Bulk:
 
 
 def request(bulk: Bulk, begun: BegunImport) -> None:
-    """Ask DynamoDB for the import, once however often this is called, and record the job; nothing for no items."""
+    """Ask DynamoDB for the import, once however often this is called, and record the job; nothing for no items.
+
+    An import that DynamoDB will never take is given up: TargetRejected tells why.
+    """
     if not begun.manifest.items or begun.record.arn:
         return
     source = ImportSource(begun.record.bucket, begun.record.data_prefix, begun.record.token)
     bulk.lease.check()
-    state = request_import(bulk.journal.client, begun.mapping.target, table_shape(begun.mapping), source)
+    try:
+        state = request_import(bulk.journal.client, begun.mapping.target, table_shape(begun.mapping), source)
+    except TargetRejected:
+        give_up(bulk, begun.record)
+        raise
     faults.point("bulk.requested")
     begun.record = replace(begun.record, arn=state.arn, table_id=state.table_id)
     bulk.put(begun.record)

@@ -109,7 +109,7 @@ def copy(
         ExitStack() as held,
     ):
         bulk = Bulk(plan, environ, settings, journal, lease, progress, options.processes)
-        finish_begun(bulk)
+        finish_begun(bulk, options.via)
         owner = held.enter_context(hold_snapshot(source_dsn(plan, environ), source_tables(plan)))
         with (
             recorded_run(journal, "copy", owner.position) as run,

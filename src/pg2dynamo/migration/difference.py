@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from pg2dynamo.mapping.digest import digest_row
+from pg2dynamo.mapping.digest import digest_row, digest_row_and_each
 from pg2dynamo.mapping.fitness import attribute_fault, key_limits, may_be_unfit, text_attributes, text_fault
 from pg2dynamo.mapping.keys import derived_values
 from pg2dynamo.mapping.limits import key_fault
@@ -136,6 +136,17 @@ def attribute_digests(mapping: TableMapping, row: Pairs) -> bytes:
     return b"".join(
         _short(UNRESTORED, name) if name in names else _short(name, values.get(name)) for name in mapping.names
     )
+
+
+def row_and_attribute_digests(mapping: TableMapping, row: Pairs) -> tuple[bytes, bytes]:
+    """Return `digest_row` of a row and its `attribute_digests`, in less time than one after the other."""
+    whole, each = digest_row_and_each(row)
+    if UNRESTORED in each:
+        return whole, attribute_digests(mapping, row)
+    return whole, b"".join([each.get(name, _ABSENT)[:ATTRIBUTE_DIGEST_BYTES] for name in mapping.names])
+
+
+_ABSENT = digest_row(())
 
 
 def attributes_unlike(mapping: TableMapping, digests: bytes, item: Pairs) -> tuple[str, ...]:

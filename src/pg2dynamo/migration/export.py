@@ -21,19 +21,19 @@ import orjson
 
 from pg2dynamo import faults
 from pg2dynamo.errors import RunnerActive, SourceChanged, SourceUnreachable, StageError
+from pg2dynamo.mapping.digest import digest_key
 from pg2dynamo.mapping.key_text import key_texts
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration import export_manifest
 from pg2dynamo.migration.binary_credentials import read_by_name
 from pg2dynamo.migration.credentials import compile_credentials, read_credentials
-from pg2dynamo.migration.difference import Expectation, attribute_digests
+from pg2dynamo.migration.difference import Expectation, Pairs, key_pairs, row_and_attribute_digests
 from pg2dynamo.migration.export_credentials import compared_credentials, credential_lines, require_same_credentials
 from pg2dynamo.migration.export_files import LineFiles, folder, sync_directory, sync_tree, write_durably
 from pg2dynamo.migration.export_items import ItemFiles
 from pg2dynamo.migration.export_manifest import ExportedCredentials, ExportedTable, FileRecord, Manifest, plan_digest
 from pg2dynamo.migration.progress import Progress, Silent
 from pg2dynamo.migration.source import compile_plan, connect_source, open_source, source_dsn, source_tables
-from pg2dynamo.migration.verify_segment import digested_row
 from pg2dynamo.migration.workers import Report, Workers
 from pg2dynamo.plan.model import Plan
 from pg2dynamo.postgres.binary import select_rows
@@ -327,16 +327,17 @@ def _write_digests(mapping: TableMapping, batches: Iterator[list[Any]], digests:
     rows = 0
     expected = Expectation(mapping)
     for batch in batches:
-        for row in batch:
-            pairs = expected.pairs(row.values, row.unrestored, row.texts)
-            if pairs is None:
-                continue
-            entry = digested_row(mapping, pairs)
-            key = orjson.dumps(key_texts(mapping, dict(entry.of)))
-            hexes = (entry.key.hex(), entry.row.hex(), attribute_digests(mapping, entry.of).hex())
-            digests.add((b"\t".join((*(text.encode() for text in hexes), key)),))
+        pairs = (expected.pairs(row.values, row.unrestored, row.texts) for row in batch)
+        digests.add(_digest_line(mapping, each) for each in pairs if each is not None)
         rows += len(batch)
     return rows
+
+
+def _digest_line(mapping: TableMapping, pairs: Pairs) -> bytes:
+    key = digest_key(key_pairs(mapping, pairs))
+    row, attributes = row_and_attribute_digests(mapping, pairs)
+    texts = orjson.dumps(key_texts(mapping, dict(pairs)))
+    return f"{key.hex()}\t{row.hex()}\t{attributes.hex()}\t".encode() + texts
 
 
 def _export_credentials(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 
@@ -26,22 +26,25 @@ class ItemFiles:
         """Write rows; return how many there were."""
         rows = 0
         for lines in batches:
-            for line in lines:
-                self._write(line)
+            _, items, left = self._encoder.encode_many(lines)
+            items += self._one_by_one(lines[number] for number in left)
+            self._data.add(b'{"Item":%b}' % item for item in items)
             rows += len(lines)
             self._report((self._mapping.name, len(lines)))
         return rows
 
-    def _write(self, line: bytes) -> None:
-        try:
-            encoded = self._encoder.encode(line)
-        except RowSkipped:
-            self.skipped += 1
-        except RowRefused as fault:
-            self._list(line, fault.attribute, fault.reason, accepted=fault.accepted)
-        else:
-            self._data.add((b'{"Item":' + encoded.item + b"}",))
-            self.nulled += encoded.nulled
+    def _one_by_one(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the items of rows that are not as usual, and list those that none can hold."""
+        for line in lines:
+            try:
+                encoded = self._encoder.encode(line)
+            except RowSkipped:
+                self.skipped += 1
+            except RowRefused as fault:
+                self._list(line, fault.attribute, fault.reason, accepted=fault.accepted)
+            else:
+                self.nulled += encoded.nulled
+                yield encoded.item
 
     def set_aside(self, rows: Sequence[UnreadableRow]) -> int:
         """List rows that stay in the source; return how many."""

@@ -6,14 +6,24 @@ Immutable, checked when built. It holds references to secrets (`env:NAME`), neve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from pg2dynamo.mapping.table import TableName
-from pg2dynamo.plan.table import Frozen, Nulls, SourceText, TablePlan, Unfit, null_is_a_word, parse_table_name
+from pg2dynamo.plan.table import (
+    Chosen,
+    Embed,
+    Frozen,
+    Nulls,
+    SourceText,
+    TablePlan,
+    Unfit,
+    null_is_a_word,
+    parse_table_name,
+)
 
 RESERVED_SCHEMAS = ("pg_catalog", "information_schema")
 
@@ -215,6 +225,32 @@ class Plan(Frozen):
             if table.to == self.target.control_table:
                 raise _at(("tables", n, "to"), f"{table.to} is the control table: it cannot hold items too")
         return self
+
+    @model_validator(mode="after")
+    def _ciphertext_stays_out_of_items(self) -> Plan:
+        ciphertexts = {secret.source: secret.ciphertext for secret in self.secrets}
+        for n, table in enumerate(self.tables):
+            looked_up = [(each.source, each.attributes.values()) for each in table.lookups]
+            if any(ciphertexts.get(source) in columns for source, columns in looked_up):
+                raise _at(("tables", n, "lookups"), "lookups: a credential's ciphertext cannot be an attribute")
+            for embed in _embeds_of(table):
+                if _takes(embed, column := ciphertexts.get(embed.source)):
+                    words = f"embed: leave out {column} of {embed.source}: it is a credential's ciphertext"
+                    raise _at(("tables", n, "embed"), words)
+        return self
+
+
+def _embeds_of(chosen: Chosen) -> Iterator[Embed]:
+    """Yield the embeds of an entry, of all levels."""
+    for embed in chosen.embed.values():
+        yield embed
+        yield from _embeds_of(embed)
+
+
+def _takes(embed: Embed, column: str | None) -> bool:
+    if column is None:
+        return False
+    return column in embed.columns if embed.columns is not None else column not in embed.leave_out
 
 
 def _at(place: tuple[str | int, ...], words: str) -> PydanticCustomError:
