@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg2dynamo.mapping.item_digest import item_digests
+from pg2dynamo.mapping.digest import Buckets
+from pg2dynamo.mapping.item_digest import add_item, item_digests
 
 NUMBERS = st.one_of(
     st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30, places=8),
@@ -81,3 +82,19 @@ def test_the_key_has_a_digest_of_its_own() -> None:
     other = item_digests({"x": {"S": "b"}, "at": {"N": "2"}, "id": {"N": "1.0"}}, ("id", "at"))
     assert one[0] == other[0]
     assert one[1] != other[1]
+
+
+def test_sums_differ_when_an_item_is_lost_merged_or_changed_and_not_by_order() -> None:
+    items = [{"id": {"N": str(n)}, "x": {"S": "a"}} for n in range(3_000)]
+
+    def summed(of: list[dict[str, Any]]) -> Buckets:
+        buckets = Buckets()
+        for item in of:
+            add_item(buckets, item, ("id",))
+        return buckets
+
+    whole = summed(items)
+    assert len(whole.to_bytes()) < 4_096 * 42 + 100
+    assert not whole.differing(summed(items[::-1]))
+    for other in (items[1:], [*items[1:], items[1]], [*items[1:], items[0] | {"x": {"S": "b"}}], [*items, items[0]]):
+        assert whole.differing(summed(other))

@@ -104,7 +104,7 @@ def _public_by_grants(client: S3Client, bucket: str) -> bool:
     return any(grant.get("Grantee", {}).get("URI") in _EVERYBODY for grant in grants)
 
 
-def put_object(client: S3Client, bucket: str, name: str, data: bytes, kms_key: str | None) -> None:
+def put_object(client: S3Client, bucket: str, name: str, data: bytes | bytearray, kms_key: str | None) -> None:
     """Store an object whole or not at all; S3 refuses it when its SHA-256 is not that of `data`.
 
     It is encrypted as the bucket says, or with `kms_key`. Idempotent, durable when this returns.
@@ -112,7 +112,8 @@ def put_object(client: S3Client, bucket: str, name: str, data: bytes, kms_key: s
     encryption: Any = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
     digest = b64encode(sha256(data).digest()).decode()
     with aws_errors(f"store an object in the bucket {bucket}", tell=True):
-        client.put_object(Bucket=bucket, Key=name, Body=data, ChecksumSHA256=digest, **encryption)
+        body: Any = data
+        client.put_object(Bucket=bucket, Key=name, Body=body, ChecksumSHA256=digest, **encryption)
 
 
 def get_object(client: S3Client, bucket: str, name: str) -> bytes | None:

@@ -9,12 +9,12 @@ from pg2dynamo import faults
 from pg2dynamo.dynamodb.scan import scan_pages
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.mapping.digest import Buckets
-from pg2dynamo.mapping.item_digest import item_digests
+from pg2dynamo.mapping.item_digest import add_item
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration.workers import Report, Workers
 
 ITEMS_PER_PART = 100_000
-"""About how many items one part of the scan has: each part's sums are some megabytes at most."""
+"""About how many items one part of the scan has."""
 MOST_PARTS = 1_000
 PHASE = "check"
 
@@ -36,7 +36,7 @@ def sum_scan(task: ScanTask, report: Report) -> bytes:
     buckets = Buckets()
     for page in scan_pages(task.settings, task.table, task.number, task.total):
         for item in page:
-            buckets.add(*item_digests(item, task.key))
+            add_item(buckets, item, task.key)
         report((task.name, len(page)))
         faults.point("bulk.scanned")
     return buckets.to_bytes()
