@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,8 @@ import boto3
 import orjson
 import pytest
 
-from pg2dynamo.dynamodb.scan import get_items, scan_pages
+from pg2dynamo.dynamodb.page import Page
+from pg2dynamo.dynamodb.scan import get_items, read_pages, scan_pages
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.wire import Wire
 from pg2dynamo.dynamodb.writer import BatchWriter
@@ -184,6 +186,53 @@ def test_getting_items_goes_on_after(scripted: ScriptedEndpoint, trouble: str) -
     scripted.script(TROUBLE[trouble], TROUBLE[trouble])
 
     assert numbers(get_items(SETTINGS, "t", [key(n) for n in range(60)])) == list(range(60))
+
+
+def test_a_page_whose_items_turn_out_damaged_is_asked_for_again(scripted: ScriptedEndpoint) -> None:
+    fill("t", 40)
+    scripted.page_items = 25
+    damaged = (
+        b'{"Items":[{"id":{"N":"1"}},{"id":{"N":1x}}],"Count":2,"LastEvaluatedKey":{"id":{"N":"1"},"at":{"S":"x"}}}'
+    )
+    scripted.script(answer(damaged))
+
+    assert numbers([i for page in read_pages(SETTINGS, "t", 0, 1, list) for i in page]) == list(range(40))
+
+
+def test_the_next_page_is_on_its_way_while_one_is_read(scripted: ScriptedEndpoint) -> None:
+    fill("t", 60)
+    scripted.page_items = 25
+    asked = [threading.Event() for _ in range(3)]
+    events = iter(asked)
+
+    def note(exchange: Exchange) -> None:
+        if exchange.operation == "Scan":
+            next(events).set()
+
+    scripted.always(note)
+    read: list[int] = []
+
+    def read_slowly(page: Page) -> int:
+        read.append(len(page))
+        assert asked[min(len(read), 2)].wait(20)
+        return len(page)
+
+    assert list(read_pages(SETTINGS, "t", 0, 1, read_slowly)) == [25, 25, 10]
+
+
+def test_a_scan_that_is_left_early_ends_what_it_waits_for(scripted: ScriptedEndpoint) -> None:
+    fill("t", 60)
+    scripted.page_items = 25
+    scans: list[Exchange] = []
+
+    def throttle_after_one(exchange: Exchange) -> Step | None:
+        scans.append(exchange)
+        return throttle if len(scans) > 1 else None
+
+    scripted.always(throttle_after_one)
+    for page in scan_pages(SETTINGS, "t", 0, 1):
+        assert len(page) == 25
+        break
 
 
 def test_reads_are_consistent(scripted: ScriptedEndpoint) -> None:

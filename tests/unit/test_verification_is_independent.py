@@ -12,8 +12,11 @@ CHECKING = (
     "pg2dynamo.migration.secret_comparison",
     "pg2dynamo.postgres.binary",
     "pg2dynamo.postgres.embedded_rows",
+    "pg2dynamo.postgres.row_digests",
     "pg2dynamo.mapping.decode",
     "pg2dynamo.mapping.digest",
+    "pg2dynamo.mapping.document_digests",
+    "pg2dynamo.mapping.item_digests",
     "pg2dynamo.mapping.key_text",
 )
 COPYING = (
@@ -22,6 +25,8 @@ COPYING = (
     "pg2dynamo.mapping.encode",
     "pg2dynamo.mapping.arrays",
     "pg2dynamo.mapping.documents",
+    "pg2dynamo.mapping.document_text",
+    "pg2dynamo.mapping.generated",
     "pg2dynamo.mapping.instants",
     "pg2dynamo.mapping.numbers",
 )

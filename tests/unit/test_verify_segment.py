@@ -15,6 +15,7 @@ from pg2dynamo.migration.verify_segment import (
     KEYS_PER_MESSAGE,
     SOURCE_ATTEMPTS,
     Digested,
+    Digests,
     ListTask,
     list_part,
     sum_part,
@@ -34,34 +35,36 @@ class NumberPart:
     table: ClassVar[str] = "public.t"
     side: ClassVar[Side] = "rows"
 
-    def read(self) -> Iterator[list[Digested]]:
+    def read(self) -> Iterator[Digests]:
         for batch in self.batches:
-            yield [entry(number) for number in batch]
+            yield Digests.of_entries([entry(number) for number in batch])
             if self.failures:
                 raise self.failures.pop()
 
-    def key_of(self, entry: Digested) -> dict[str, str]:
-        return {"id": str(entry.of)}
+    def key_of(self, of: int) -> dict[str, str]:
+        return {"id": str(of)}
 
 
-def expected(numbers: range) -> bytes:
+def differs(found: Buckets, numbers: range) -> bool:
     buckets = Buckets()
     for number in numbers:
         buckets.add(*entry(number)[:2])
-    return buckets.to_bytes()
+    return bool(buckets.differing(found))
 
 
 def test_a_part_is_summed_whole() -> None:
     reported: list[Any] = []
     result = sum_part(NumberPart([[0, 1, 2], [3, 4]]), reported.append)
-    assert (result.entries, result.buckets) == (5, expected(range(5)))
+    assert result.buckets.rows == 5
+    assert not differs(result.buckets, range(5))
     assert reported == [("public.t", "rows", 3), ("public.t", "rows", 2)]
 
 
 def test_a_part_that_was_cut_off_is_begun_again_and_counts_nothing_twice() -> None:
     part = NumberPart([[0, 1], [2]], [SourceUnreachable() for _ in range(SOURCE_ATTEMPTS - 1)])
     result = sum_part(part, lambda _: None)
-    assert (result.entries, result.buckets) == (3, expected(range(3)))
+    assert result.buckets.rows == 3
+    assert not differs(result.buckets, range(3))
 
 
 def test_a_part_is_not_begun_for_ever() -> None:

@@ -5,7 +5,9 @@ Knows nothing of mappings: items are DynamoDB JSON as parsed by orjson.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import InvalidOperation
 from typing import Any, TypeVar
@@ -14,16 +16,18 @@ import orjson
 
 from pg2dynamo.dynamodb.attempts import Attempts
 from pg2dynamo.dynamodb.batch import key_identity
+from pg2dynamo.dynamodb.page import Garbled, Item, Page
 from pg2dynamo.dynamodb.retry import Verdict
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.dynamodb.wire import Wire
 from pg2dynamo.errors import TargetRejected
 
-Item = dict[str, Any]
 T = TypeVar("T")
 
 MAX_KEYS = 100
 """BatchGetItem takes 100 keys (service quotas of DynamoDB)."""
+
+_GARBLED = "the answer is not DynamoDB's"
 
 
 def scan_pages(
@@ -40,20 +44,72 @@ def scan_pages(
     `key_attributes` reads these attributes alone. `wire` spares a connection of its own to a caller that scans
     many segments. Every page is read again until it came whole; raises TargetError when it does not.
     """
+    pages = read_pages(settings, table, segment, total, list, key_attributes=key_attributes, wire=wire)
+    for page in pages:
+        if page:
+            yield page
+
+
+def read_pages(
+    settings: TargetSettings,
+    table: str,
+    segment: int,
+    total: int,
+    read: Callable[[Page], T],
+    *,
+    key_attributes: tuple[str, ...] | None = None,
+    wire: Wire | None = None,
+) -> Iterator[T]:
+    """Yield what `read` makes of each page of a segment, while the next is on its way; see `scan_pages`.
+
+    `read` may be called again with the same page, as its items may turn out damaged: it has no effect before it
+    returns.
+    """
     request: dict[str, Any] = {"TableName": table, "ConsistentRead": True, "Segment": segment, "TotalSegments": total}
     if key_attributes is not None:
         names = {f"#k{n}": name for n, name in enumerate(key_attributes)}
         request |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
-    with _wire(settings, wire) as used:
+    stop = threading.Event()
+    with _wire(settings, wire) as used, ThreadPoolExecutor(1) as thread, _set_at_end(stop):
+
+        def ask(asked: dict[str, Any]) -> Future[Page]:
+            return thread.submit(_ask, used, settings, "Scan", table, asked, Page, stop=stop)
+
+        coming, attempts = ask(request), _attempts("Scan", table, settings)
         while True:
-            items, last = _ask(used, settings, "Scan", table, request, _read_page)
-            if items:
-                yield items
-            if last is None:
+            page = coming.result()
+            following = _following(request, page)
+            coming = ask(following) if following is not None else coming
+            try:
+                result = read(page)
+            except Garbled:
+                # Another answer may end elsewhere: what followed this one is not to be trusted.
+                attempts.wait(throttled=False, why=_GARBLED)
+                coming = ask(request)
+                continue
+            attempts.progressed()
+            yield result
+            if following is None:
                 return
-            if last == request.get("ExclusiveStartKey"):
-                raise TargetRejected(f"Scan on {table}: the same page came twice.")
-            request["ExclusiveStartKey"] = last
+            request = following
+
+
+def _following(request: dict[str, Any], page: Page) -> dict[str, Any] | None:
+    """Return the request for the page after that of `request`, None when it is the last."""
+    if page.last is None:
+        return None
+    if page.last == request.get("ExclusiveStartKey"):
+        raise TargetRejected(f"Scan on {request['TableName']}: the same page came twice.")
+    return request | {"ExclusiveStartKey": page.last}
+
+
+@contextmanager
+def _set_at_end(stop: threading.Event) -> Iterator[None]:
+    """Call off what a thread waits for when the work ends, whether it is done or not."""
+    try:
+        yield
+    finally:
+        stop.set()
 
 
 def get_items(settings: TargetSettings, table: str, keys: Sequence[Item], *, wire: Wire | None = None) -> list[Item]:
@@ -90,14 +146,6 @@ def _get_batch(wire: Wire, settings: TargetSettings, table: str, keys: list[Item
     return found
 
 
-def _read_page(body: bytes) -> tuple[list[Item], Item | None]:
-    page = orjson.loads(body)
-    items, last = page["Items"], page.get("LastEvaluatedKey")
-    if not isinstance(items, list) or not (last is None or isinstance(last, dict)):
-        raise TypeError
-    return items, last or None
-
-
 def _read_items(body: bytes, table: str, keys: list[Item]) -> tuple[list[Item], list[Item]]:
     """Return the items, and the keys that the answer leaves for another request."""
     answer = orjson.loads(body)
@@ -123,8 +171,9 @@ def _ask(
     request: dict[str, Any],
     read: Callable[[bytes], T],
     attempts: Attempts | None = None,
+    stop: threading.Event | None = None,
 ) -> T:
-    """Send a request until its answer can be read. Idempotent operations only."""
+    """Send a request until its answer can be read. Idempotent operations only. `stop` ends waits, with _CalledOff."""
     attempts = attempts or _attempts(operation, table, settings)
     body = orjson.dumps(request)
     while True:
@@ -137,8 +186,14 @@ def _ask(
             try:
                 return read(answer.body)
             except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError, InvalidOperation):
-                why = "the answer is not DynamoDB's"
-        attempts.wait(throttled=found is Verdict.THROTTLED, why=why)
+                why = _GARBLED
+        pause_seconds = attempts.pause_seconds(throttled=found is Verdict.THROTTLED, why=why)
+        if (stop or threading.Event()).wait(pause_seconds):
+            raise _CalledOff
+
+
+class _CalledOff(Exception):
+    """Nobody waits for the answer any longer."""
 
 
 def _attempts(operation: str, table: str, settings: TargetSettings) -> Attempts:

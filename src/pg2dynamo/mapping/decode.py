@@ -24,13 +24,13 @@ from pg2dynamo.mapping.values import Bounded, Json, JsonValue, Text, Undecodable
 
 Read = Callable[[Any], Value]
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
 _DIMENSION = re.compile(r"\[(-?[0-9]{1,10}):(-?[0-9]{1,10})\]")
 _MOST_DIMENSIONS = 6
 
 
-_MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """What a reader may raise for a value that is not in its form."""
 
 
@@ -46,8 +46,8 @@ class Decoder:
     """Decodes the items of one table. Not changed by use: one may serve many threads."""
 
     def __init__(self, mapping: TableMapping) -> None:
-        self._readers = {a.name: _attribute_reader(a) for a in mapping.attributes}
-        self._readers |= {derived.name: _string for derived in mapping.derived}
+        self.readers = {a.name: _attribute_reader(a) for a in mapping.attributes}
+        self.readers |= {derived.name: _string for derived in mapping.derived}
         self._maps = {a.path[0] for a in mapping.attributes if a.path}
         self._entries = {a.path: a.name for a in mapping.attributes if a.path}
         self._nulls = [a.name for a in mapping.attributes if a.nulls]
@@ -58,18 +58,23 @@ class Decoder:
         Never raises for what an item holds: an attribute that no row could have is `Undecodable`, one that
         the mapping does not have is `Unknown`.
         """
-        readers = self._readers
+        readers = self.readers
         if self._maps:
-            item = self._flat(item)
+            item = self.flat(item)
         missing: dict[str, Value] = {name: Undecodable() for name in self._nulls if name not in item}
         try:
             return missing | {name: readers[name](value) for name, value in item.items()}
-        except _MALFORMED:
+        except MALFORMED:
             return missing | {
                 name: _attempt(readers[name], value) if name in readers else Unknown() for name, value in item.items()
             }
 
-    def _flat(self, item: dict[str, Any]) -> dict[str, Any]:
+    @property
+    def has_maps(self) -> bool:
+        """Whether attributes stand in maps, which `flat` resolves."""
+        return bool(self._maps)
+
+    def flat(self, item: dict[str, Any]) -> dict[str, Any]:
         """Return the item with the entries of its maps in their places; a map that is not one is left as it is."""
         flat: dict[str, Any] = {}
         for name, value in item.items():
@@ -140,7 +145,7 @@ def _embedded_reader(embed: Embedded) -> Read:
 def _attempt(reader: Read, value: Any) -> Value:
     try:
         return reader(value)
-    except _MALFORMED:
+    except MALFORMED:
         return Undecodable()
 
 
@@ -190,7 +195,7 @@ def _bytes(value: Any) -> bytes:
 
 def _uuid(value: Any) -> str:
     text = _string(value)
-    if _UUID.fullmatch(text) is None:
+    if UUID_TEXT.fullmatch(text) is None:
         raise ValueError
     return text
 

@@ -21,41 +21,40 @@ from pg2dynamo.mapping.values import Bounded, Endless, Json, Text, Undecodable, 
 DIGEST_BYTES = 32
 BUCKETS = 65_536
 
-_MASK = (1 << (8 * DIGEST_BYTES)) - 1
-_HEADER = struct.Struct(">4sI")
-_ENTRY = struct.Struct(f">HQ{DIGEST_BYTES}s")
-_MAGIC = b"pgb1"
+KEY_HASH = blake2b(digest_size=DIGEST_BYTES, person=b"pg2dynamo key")
+ROW_HASH = blake2b(digest_size=DIGEST_BYTES, person=b"pg2dynamo row")
+"""What digests of keys and of rows begin with: copied, which costs less than making them anew."""
+
 _name = itemgetter(0)
-_OF_ROW = blake2b(digest_size=DIGEST_BYTES, person=b"pg2dynamo row")
-"""Never updated itself: a copy of it costs less than half of a new one."""
+
+
+def hashed(begun: blake2b, data: bytes) -> bytes:
+    """Return the digest of data after what has been hashed; `begun` is not changed."""
+    digest = begun.copy()
+    digest.update(data)
+    return digest.digest()
 
 
 def digest_key(pairs: Iterable[tuple[str, Value]]) -> bytes:
     """Return the digest of a key: 32 bytes, equal exactly when names and values are."""
-    return blake2b(encode_pairs(pairs), digest_size=DIGEST_BYTES, person=b"pg2dynamo key").digest()
+    return hashed(KEY_HASH, encode_pairs(pairs))
 
 
 def digest_row(pairs: Iterable[tuple[str, Value]]) -> bytes:
     """Return the digest of a row: 32 bytes; a column that is NULL counts as absent."""
-    return _row_digest(encode_pairs(pairs))
+    return hashed(ROW_HASH, encode_pairs(pairs))
 
 
 def digest_row_and_each(pairs: Iterable[tuple[str, Value]]) -> tuple[bytes, dict[str, bytes]]:
     """Return `digest_row` of the pairs, and of each pair alone by its name, having encoded each value once."""
     encoded = {
-        name: _heading(name) + _SCALARS.get(type(value), encode_value)(value)
+        name: heading(name) + _SCALARS.get(type(value), encode_value)(value)
         for name, value in pairs
         if value is not None
     }
     # The encoding of several pairs is theirs in the order of their names.
     whole = b"".join([encoded[name] for name in sorted(encoded)])
-    return _row_digest(whole), {name: _row_digest(each) for name, each in encoded.items()}
-
-
-def _row_digest(encoded: bytes) -> bytes:
-    made = _OF_ROW.copy()
-    made.update(encoded)
-    return made.digest()
+    return hashed(ROW_HASH, whole), {name: hashed(ROW_HASH, each) for name, each in encoded.items()}
 
 
 def encode_pairs(pairs: Iterable[tuple[str, Value]]) -> bytes:
@@ -64,7 +63,7 @@ def encode_pairs(pairs: Iterable[tuple[str, Value]]) -> bytes:
     for name, value in sorted(pairs, key=_name):
         if value is not None:
             encode = _SCALARS.get(type(value), encode_value)
-            parts += (_heading(name), encode(value))
+            parts += (heading(name), encode(value))
     return b"".join(parts)
 
 
@@ -81,7 +80,7 @@ def encode_value(value: Value) -> bytes:
         if encode is not None:
             parts.append(encode(next_value))
         elif isinstance(next_value, _Name):
-            parts.append(_sized(b"k", next_value.text))
+            parts.append(entry_heading(next_value.text))
         else:
             head, inner = _open(next_value)
             parts.append(head)
@@ -90,46 +89,45 @@ def encode_value(value: Value) -> bytes:
 
 
 class Buckets:
-    """Sums of rows by the first 16 bits of their key's digest: 65,536 of them, only those in use stored.
+    """Sums of rows by the first 16 bits of their key's digest: 65,536 of them, 5 MB when all are in use.
 
     Adding is commutative, so rows may come in any order and from many processes (`merge`). Two tables of
     equal rows have equal buckets; different rows give, but for a chance of 2**-256, a differing bucket.
     """
 
     def __init__(self) -> None:
-        self._sums: dict[int, int] = {}
-        self._counts: dict[int, int] = {}
+        # Count and sum are one number, as one is added faster than two: 2**64 digests stay below the count.
+        self._totals = [0] * BUCKETS
 
     def add(self, key_digest: bytes, row_digest: bytes) -> None:
-        """Add one row."""
-        bucket = key_digest[0] << 8 | key_digest[1]
-        both = blake2b(key_digest + row_digest, digest_size=DIGEST_BYTES, person=b"pg2dynamo item").digest()
-        self._sums[bucket] = (self._sums.get(bucket, 0) + int.from_bytes(both, "big")) & _MASK
-        self._counts[bucket] = self._counts.get(bucket, 0) + 1
+        """Add one row; its digest is of all of it, so that of another key it would be another."""
+        self.add_all((key_digest,), (row_digest,))
+
+    def add_all(self, key_digests: Iterable[bytes], row_digests: Iterable[bytes]) -> None:
+        """Add rows, given the digests of each one's key and of each one, in the same order."""
+        totals, number = self._totals, int.from_bytes
+        for key, row in zip(key_digests, row_digests, strict=True):
+            totals[key[0] << 8 | key[1]] += number(row, "big") + _ONE
 
     def merge(self, other: Buckets) -> None:
         """Add all rows of another."""
-        for bucket, total in other._sums.items():
-            self._sums[bucket] = (self._sums.get(bucket, 0) + total) & _MASK
-            self._counts[bucket] = self._counts.get(bucket, 0) + other._counts[bucket]
+        self._totals = [mine + theirs for mine, theirs in zip(self._totals, other._totals, strict=True)]
 
     def differing(self, other: Buckets) -> set[int]:
         """Return the buckets whose sum or count is not the other's."""
-        used = self._counts.keys() | other._counts.keys()
-        return {bucket for bucket in used if self._state(bucket) != other._state(bucket)}
+        pairs = enumerate(zip(self._totals, other._totals, strict=True))
+        return {bucket for bucket, (mine, theirs) in pairs if mine != theirs}
 
     @property
     def rows(self) -> int:
         """How many rows were added."""
-        return sum(self._counts.values())
+        return sum(total >> _COUNT_BIT for total in self._totals)
 
     def to_bytes(self) -> bytes:
-        """Return the buckets as bytes, equal for equal buckets; 42 bytes for each in use."""
-        entries = (
-            _ENTRY.pack(bucket, self._counts[bucket], self._sums[bucket].to_bytes(DIGEST_BYTES, "big"))
-            for bucket in sorted(self._counts)
-        )
-        return _HEADER.pack(_MAGIC, len(self._counts)) + b"".join(entries)
+        """Return the buckets as bytes, equal for equal buckets; 50 bytes for each in use."""
+        used = [(bucket, divmod(total, _ONE)) for bucket, total in enumerate(self._totals) if total]
+        entries = [_ENTRY.pack(bucket, count, total.to_bytes(_SUM_BYTES, "big")) for bucket, (count, total) in used]
+        return _HEADER.pack(_MAGIC, len(entries)) + b"".join(entries)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Buckets:
@@ -141,12 +139,16 @@ class Buckets:
             raise ValueError("not buckets: another format or length")
         buckets = cls()
         for bucket, count, total in _ENTRY.iter_unpack(data[_HEADER.size :]):
-            buckets._sums[bucket] = int.from_bytes(total, "big")
-            buckets._counts[bucket] = count
+            buckets._totals[bucket] = count * _ONE + int.from_bytes(total, "big")
         return buckets
 
-    def _state(self, bucket: int) -> tuple[int, int]:
-        return self._counts.get(bucket, 0), self._sums.get(bucket, 0)
+
+_SUM_BYTES = DIGEST_BYTES + 8
+_COUNT_BIT = 8 * _SUM_BYTES
+_ONE = 1 << _COUNT_BIT
+_HEADER = struct.Struct(">4sI")
+_ENTRY = struct.Struct(f">HQ{_SUM_BYTES}s")
+_MAGIC = b"pgb2"
 
 
 def bucket_of(key_digest: bytes) -> int:
@@ -157,7 +159,7 @@ def bucket_of(key_digest: bytes) -> int:
 class _Name:
     __slots__ = ("text",)
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: str) -> None:
         self.text = text
 
 
@@ -178,7 +180,7 @@ def _open(value: Any) -> tuple[bytes, list[Any]]:
 
 def _entries(value: dict[str, Any]) -> Iterator[Any]:
     for name, entry in sorted(value.items(), key=_name):
-        yield _Name(_utf8(name))
+        yield _Name(name)
         yield entry
 
 
@@ -187,8 +189,14 @@ def _utf8(text: str) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _heading(name: str) -> bytes:
+def heading(name: str) -> bytes:
+    """Return what stands before the encoding of an attribute's value."""
     return _sized(b"a", _utf8(name))
+
+
+def entry_heading(name: str) -> bytes:
+    """Return what stands before the encoding of an entry of a JSON object."""
+    return _sized(b"k", _utf8(name))
 
 
 def _sized(tag: bytes, content: bytes) -> bytes:
@@ -204,12 +212,26 @@ def _string(value: str) -> bytes:
     return b"s%d:%b" % (len(content), content)
 
 
-def _integer(value: int) -> bytes:
+def encode_integer(value: int) -> bytes:
+    """Return the encoding of a whole number."""
+    return encode_scaled(value, 0)
+
+
+def encode_scaled(value: int, exponent: int) -> bytes:
+    """Return the encoding of the number `value` times ten to that power."""
+    if value % 10:
+        return b"n%dE%d;" % (value, exponent)
     digits = str(value)
     significant = digits.rstrip("0")
     if not significant:
         return b"n0;"
-    return f"n{significant}E{len(digits) - len(significant)};".encode()
+    return f"n{significant}E{exponent + len(digits) - len(significant)};".encode()
+
+
+def encode_plain(text: str) -> bytes:
+    """Return the encoding of a number, given its text without an exponent. Raises ValueError for most others."""
+    whole, _, fraction = text.partition(".")
+    return encode_scaled(int(whole + fraction), -len(fraction))
 
 
 def _decimal(value: Decimal) -> bytes:
@@ -226,7 +248,7 @@ def _decimal(value: Decimal) -> bytes:
 
 _SCALARS: dict[type, Callable[[Any], bytes]] = {
     str: _string,
-    int: _integer,
+    int: encode_integer,
     Decimal: _decimal,
     bool: lambda value: b"1" if value else b"0",
     bytes: lambda value: _sized(b"b", value),

@@ -56,6 +56,11 @@ class Expectation:
         # Where all that is unfit is kept in quarantine, no item can equal its row, whatever it holds.
         self._judges = not judged.union(policy for _, policy in self._key_policies) <= {"error", "quarantine"}
 
+    @property
+    def as_read(self) -> bool:
+        """Whether all values count as they are read: none is put in the place of others, and no row is left out."""
+        return not self._judges
+
     def pairs(
         self, values: Sequence[Value], unrestored: Sequence[str], texts: Sequence[str | None] = ()
     ) -> Pairs | None:

@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -319,7 +319,7 @@ def _export_span(task: ExportTask, report: Report) -> SpanResult:
     return SpanResult(*files, items.accepted, items.skipped, items.nulled)
 
 
-def _write_digests(mapping: TableMapping, batches: Iterator[list[Any]], digests: LineFiles) -> int:
+def _write_digests(mapping: TableMapping, batches: Iterator[Sequence[Any]], digests: LineFiles) -> int:
     """Write digests of key, row and attributes, and the key, of every row that is to be an item.
 
     The rows are read by the path of verification; return how many there were.

@@ -25,7 +25,7 @@ from pg2dynamo.migration.export_files import read_lines
 from pg2dynamo.migration.export_manifest import FileRecord
 from pg2dynamo.migration.look_again import Seen
 from pg2dynamo.migration.spill import Side
-from pg2dynamo.migration.verify_segment import Digested
+from pg2dynamo.migration.verify_segment import Digested, Digests
 
 ROWS_PER_BATCH = 1_000
 KEYS_PER_STATEMENT = 500
@@ -63,13 +63,13 @@ class DigestPart:
     file: FileRecord
     side: ClassVar[Side] = "rows"
 
-    def read(self) -> Iterator[list[Digested]]:
+    def read(self) -> Iterator[Digests]:
         """See Part."""
-        yield from read_digests(Path(self.directory), self.file)
+        yield from map(Digests.of_entries, read_digests(Path(self.directory), self.file))
 
-    def key_of(self, entry: Digested) -> KeyTexts:
+    def key_of(self, of: ExportedRow) -> KeyTexts:
         """See Part."""
-        texts: KeyTexts = orjson.loads(entry.of.key_texts)
+        texts: KeyTexts = orjson.loads(of.key_texts)
         return texts
 
 

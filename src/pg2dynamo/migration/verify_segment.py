@@ -8,20 +8,23 @@ PostgreSQL's binary protocol, items decoded by a decoder that shares no conversi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import orjson
 import psycopg
 
 from pg2dynamo import faults
-from pg2dynamo.dynamodb.scan import scan_pages
+from pg2dynamo.dynamodb.page import Page
+from pg2dynamo.dynamodb.scan import read_pages
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.errors import SourceUnreachable
 from pg2dynamo.mapping.decode import Decoder
 from pg2dynamo.mapping.digest import Buckets, bucket_of, digest_key, digest_row
+from pg2dynamo.mapping.item_digests import ItemDigests
 from pg2dynamo.mapping.key_text import KeyTexts, key_texts, texts_of_item
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.mapping.values import Foreign, Json
@@ -29,7 +32,8 @@ from pg2dynamo.migration.difference import Expectation, Pairs, key_pairs
 from pg2dynamo.migration.source import connect_source
 from pg2dynamo.migration.spill import Side, SpilledKey
 from pg2dynamo.migration.workers import Report
-from pg2dynamo.postgres.binary import select_rows
+from pg2dynamo.postgres.binary import ReadRows, SourceRow, row_digests, select_rows
+from pg2dynamo.postgres.row_digests import RowDigests
 from pg2dynamo.postgres.segments import Segment
 from pg2dynamo.postgres.snapshot import adopt_snapshot
 
@@ -39,6 +43,9 @@ SOURCE_ATTEMPTS = 3
 """How often a part is begun when the connection to the source breaks; the snapshot outlives it."""
 
 KEYS_PER_MESSAGE = 1_000
+
+MAPPINGS_AT_ONCE = 8
+"""For how many mappings a process keeps the code that digests their rows and items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +70,30 @@ class Digested(NamedTuple):
     of: Any
 
 
-Entries: TypeAlias = Sequence[Digested | None]
-"""Rows or items of a part; None for a row that the plan leaves out."""
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Some rows or items: the digests of their keys, and those of all of each, in the same order.
+
+    `of` gives, by its number among them, what the key of one can be read from. `left_out` are the rows beside them that
+    the plan leaves out.
+    """
+
+    keys: Sequence[bytes]
+    rows: Sequence[bytes]
+    of: Callable[[int], Any]
+    left_out: int = 0
+
+    @classmethod
+    def of_entries(cls, entries: Sequence[Digested | None]) -> Digests:
+        """Return the digests of each; None is a row that the plan leaves out."""
+        found = [entry for entry in entries if entry is not None]
+        left_out = len(entries) - len(found)
+        return cls([e.key for e in found], [e.row for e in found], lambda n: found[n].of, left_out)
+
+    @property
+    def entries(self) -> int:
+        """How many rows or items were read."""
+        return len(self.keys) + self.left_out
 
 
 class Part(Protocol):
@@ -78,11 +107,11 @@ class Part(Protocol):
     def side(self) -> Side:
         """Whether these are rows or items."""
 
-    def read(self) -> Iterator[Entries]:
+    def read(self) -> Iterator[Digests]:
         """Yield everything in this part, a bounded number at a time. It may be read again."""
 
-    def key_of(self, entry: Digested) -> KeyTexts:
-        """Return the key of what `read` gave."""
+    def key_of(self, of: Any) -> KeyTexts:
+        """Return the key that can be read from one of what `read` gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +127,39 @@ class RowPart:
         """See Part."""
         return self.job.mapping.name
 
-    def read(self) -> Iterator[Entries]:
+    def read(self) -> Iterator[Digests]:
         """See Part; raises SourceChanged when the table was rewritten meanwhile."""
         mapping = self.job.mapping
         expected = Expectation(mapping)
+        fast = _row_digests(mapping) if expected.as_read else None
         for rows in select_rows(source_connection(self.job), mapping, self.segment):
-            found = [expected.pairs(row.values, row.unrestored, row.texts) for row in rows]
-            yield [None if pairs is None else digested_row(mapping, pairs) for pairs in found]
+            if fast is not None and isinstance(rows, ReadRows) and rows.restored:
+                yield Digests(*fast.digest(rows.result), _pairs_of(expected, rows))
+            else:
+                found = [expected.pairs(row.values, row.unrestored, row.texts) for row in rows]
+                yield Digests.of_entries([None if pairs is None else digested_row(mapping, pairs) for pairs in found])
 
-    def key_of(self, entry: Digested) -> KeyTexts:
+    def key_of(self, of: Any) -> KeyTexts:
         """See Part."""
-        return key_texts(self.job.mapping, dict(entry.of))
+        return key_texts(self.job.mapping, dict(of))
+
+
+def _pairs_of(expected: Expectation, rows: Sequence[SourceRow]) -> Callable[[int], Pairs | None]:
+    def pairs(number: int) -> Pairs | None:
+        row = rows[number]
+        return expected.pairs(row.values, row.unrestored, row.texts)
+
+    return pairs
+
+
+@lru_cache(maxsize=MAPPINGS_AT_ONCE)
+def _row_digests(mapping: TableMapping) -> RowDigests:
+    return row_digests(mapping)
+
+
+@lru_cache(maxsize=MAPPINGS_AT_ONCE)
+def _item_digests(mapping: TableMapping) -> ItemDigests:
+    return ItemDigests(mapping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +176,25 @@ class ItemPart:
         """See Part."""
         return self.job.mapping.name
 
-    def read(self) -> Iterator[Entries]:
+    def read(self) -> Iterator[Digests]:
         """See Part."""
         job = self.job
-        decoder = Decoder(job.mapping)
-        for page in scan_pages(job.settings, job.mapping.target, self.number, self.total):
-            yield [digested_item(job.mapping, decoder, item) for item in page if job.mapping.answers_for(item)]
 
-    def key_of(self, entry: Digested) -> KeyTexts:
+        def read(page: Page) -> Digests:
+            items = [item for item in page if job.mapping.answers_for(item)] if job.mapping.others else page
+            return Digests(*digest_items(job.mapping, items), items.__getitem__)
+
+        yield from read_pages(job.settings, job.mapping.target, self.number, self.total, read)
+
+    def key_of(self, of: Any) -> KeyTexts:
         """See Part."""
-        return texts_of_item(self.job.mapping, entry.of)
+        return texts_of_item(self.job.mapping, of)
+
+
+def digest_items(mapping: TableMapping, items: Iterable[dict[str, Any]]) -> tuple[list[bytes], list[bytes]]:
+    """Return the digests of the keys and of all of items of DynamoDB JSON: as `digested_item` has them, but fast."""
+    decoder = Decoder(mapping)
+    return _item_digests(mapping).digest(items, lambda item: digested_item(mapping, decoder, item)[:2])
 
 
 def digested_row(mapping: TableMapping, pairs: Pairs) -> Digested:
@@ -157,10 +217,9 @@ def digested_item(mapping: TableMapping, decoder: Decoder, item: dict[str, Any])
 
 @dataclass(frozen=True, slots=True)
 class PartSum:
-    """How many rows or items a part has, and their buckets as bytes; and how many rows more the plan leaves out."""
+    """The sums of the rows or items of a part, and how many rows more the plan leaves out."""
 
-    entries: int
-    buckets: bytes
+    buckets: Buckets
     left_out: int = 0
 
 
@@ -169,15 +228,12 @@ def sum_part(part: Part, report: Report) -> PartSum:
 
     def attempt() -> PartSum:
         buckets, left_out = Buckets(), 0
-        for entries in part.read():
-            for entry in entries:
-                if entry is None:
-                    left_out += 1
-                else:
-                    buckets.add(entry.key, entry.row)
-            report((part.table, part.side, len(entries)))
+        for digests in part.read():
+            buckets.add_all(digests.keys, digests.rows)
+            left_out += digests.left_out
+            report((part.table, part.side, digests.entries))
             faults.point("verify.batch.read")
-        return PartSum(buckets.rows, buckets.to_bytes(), left_out)
+        return PartSum(buckets, left_out)
 
     return again_when_cut_off(attempt)
 
@@ -196,8 +252,8 @@ def list_part(task: ListTask, report: Report) -> int:
     def attempt() -> int:
         listed = 0
         found: list[SpilledKey] = []
-        for entries in task.part.read():
-            found += [_spilled(task.part, e) for e in entries if e is not None and bucket_of(e.key) in task.buckets]
+        for digests in task.part.read():
+            found += _spilled(task, digests)
             if len(found) >= KEYS_PER_MESSAGE:
                 report((task.part.side, found))
                 listed, found = listed + len(found), []
@@ -207,8 +263,10 @@ def list_part(task: ListTask, report: Report) -> int:
     return again_when_cut_off(attempt)
 
 
-def _spilled(part: Part, entry: Digested) -> SpilledKey:
-    return SpilledKey(entry.key, orjson.dumps(part.key_of(entry)).decode(), entry.row)
+def _spilled(task: ListTask, digests: Digests) -> Iterator[SpilledKey]:
+    for n, (key, row) in enumerate(zip(digests.keys, digests.rows, strict=True)):
+        if bucket_of(key) in task.buckets:
+            yield SpilledKey(key, orjson.dumps(task.part.key_of(digests.of(n))).decode(), row)
 
 
 def again_when_cut_off(attempt: Callable[[], R]) -> R:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pg2dynamo import faults
-from pg2dynamo.dynamodb.scan import scan_pages
-from pg2dynamo.mapping.decode import Decoder
+from pg2dynamo.dynamodb.page import Item, Page
+from pg2dynamo.dynamodb.scan import read_pages
 from pg2dynamo.mapping.digest import Buckets
-from pg2dynamo.migration.verify_segment import VerifyJob, again_when_cut_off, digested_item
+from pg2dynamo.migration.verify_segment import VerifyJob, again_when_cut_off, digest_items
 from pg2dynamo.migration.workers import Report, Workers
 
 
@@ -30,7 +30,7 @@ def sum_items(jobs: Sequence[VerifyJob], parts: int, workers: Workers, check: Ca
     sums = {job.mapping.name: Buckets() for job in jobs}
     for _, found in workers.run(sum_shared_part, _parts(tuple(jobs), parts, check)):
         for name, buckets in found.items():
-            sums[name].merge(Buckets.from_bytes(buckets))
+            sums[name].merge(buckets)
     return sums
 
 
@@ -40,27 +40,32 @@ def _parts(jobs: tuple[VerifyJob, ...], total: int, check: Callable[[], None]) -
         yield SharedPart(jobs, number, total)
 
 
-def sum_shared_part(part: SharedPart, _report: Report) -> dict[str, bytes]:
+def sum_shared_part(part: SharedPart, _report: Report) -> dict[str, Buckets]:
     """Digest the items of a part into the buckets of the entries that they belong to; reports nothing."""
     return again_when_cut_off(lambda: _summed(part))
 
 
-def _summed(part: SharedPart) -> dict[str, bytes]:
-    first = part.jobs[0]
-    entries = [(job.mapping, Decoder(job.mapping), Buckets()) for job in part.jobs]
-    for page in scan_pages(first.settings, first.mapping.target, part.number, part.total):
+def _summed(part: SharedPart) -> dict[str, Buckets]:
+    first, mappings = part.jobs[0], [job.mapping for job in part.jobs]
+    sums = {mapping.name: Buckets() for mapping in mappings}
+
+    def read(page: Page) -> list[tuple[str, list[bytes], list[bytes]]]:
+        owned: dict[str, list[Item]] = {mapping.name: [] for mapping in mappings}
         for item in page:
-            owner = next((entry for entry in entries if entry[0].answers_for(item)), None)
+            owner = next((mapping for mapping in mappings if mapping.answers_for(item)), None)
             if owner is not None:
-                mapping, decoder, buckets = owner
-                digested = digested_item(mapping, decoder, item)
-                buckets.add(digested.key, digested.row)
+                owned[owner.name].append(item)
+        return [(mapping.name, *digest_items(mapping, owned[mapping.name])) for mapping in mappings]
+
+    for digests in read_pages(first.settings, first.mapping.target, part.number, part.total, read):
+        for name, keys, rows in digests:
+            sums[name].add_all(keys, rows)
         faults.point("verify.batch.read")
-    return {mapping.name: buckets.to_bytes() for mapping, _, buckets in entries}
+    return sums
 
 
 ENTRIES_PER_SCAN = 8
-"""How many entries' sums are held at once: each takes up to some 20 MB, as large as its table may be."""
+"""How many entries' sums are held at once: each takes 5 MB, as large as its table may be."""
 
 
 def scanned_together(jobs: Iterable[VerifyJob]) -> Iterator[list[VerifyJob]]:

@@ -103,7 +103,7 @@ class TableVerification:
         sums: dict[Side, Buckets] = {"rows": Buckets(), "items": self._known_items or Buckets()}
         parts = self._parts() if self._known_items is None else self._checked(self._rows.parts)
         for part, result in self._workers.run(sum_part, parts, self._advance):
-            sums[part.side].merge(Buckets.from_bytes(result.buckets))
+            sums[part.side].merge(result.buckets)
             self.comparison.left_out += result.left_out
         self._check()
         self.comparison.compared = sums["rows"].rows

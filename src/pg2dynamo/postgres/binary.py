@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 import psycopg
 from psycopg import pq
@@ -23,6 +24,7 @@ from pg2dynamo.postgres.connect import translated
 from pg2dynamo.postgres.embedded_rows import as_records, attribute_reader
 from pg2dynamo.postgres.literals import compared
 from pg2dynamo.postgres.oversized import Guarded, may_be_oversized
+from pg2dynamo.postgres.row_digests import RowDigests
 from pg2dynamo.postgres.segments import Segment
 from pg2dynamo.postgres.selection import (
     KEYS_PER_STATEMENT,
@@ -55,17 +57,22 @@ class SourceRow:
     texts: tuple[str | None, ...] = ()
 
 
+def row_digests(mapping: TableMapping) -> RowDigests:
+    """Return what digests the results of `ReadRows` that are `restored`, as `select_rows` gives them."""
+    return RowDigests(mapping, [attribute_reader(attribute) for attribute in mapping.read])
+
+
 def select_rows(
     conn: psycopg.Connection, mapping: TableMapping, segment: Segment
-) -> Generator[list[SourceRow], None, None]:
+) -> Generator[Sequence[SourceRow], None, None]:
     """Yield the rows of a segment, some hundred at a time, those too that cannot be read whole.
 
-    Errors as `rows.copy_rows`.
+    Those that can come as `ReadRows`. Errors as `rows.copy_rows`.
     """
     with unmoved(conn, segment) as storage, translated(f"Reading {segment}"):
         if segment.whole:
             every = _Select(conn, mapping, guarded=True).read(segment_rows(segment, mapping), singly=False)
-            yield from map(list, read_whole(f"Reading {segment}", every))
+            yield from read_whole(f"Reading {segment}", every)
             return
         guarded = may_be_oversized(mapping, segment, storage.toast_bytes)
         aside: list[SourceRow] = []
@@ -78,15 +85,17 @@ def select_rows(
             singly=False,
         )
         for batch in batches:
-            yield [*aside, *batch]
-            aside.clear()
+            if aside:
+                yield aside.copy()
+                aside.clear()
+            yield batch
         if aside:
             yield aside
 
 
 def select_rows_by_key(
     conn: psycopg.Connection, mapping: TableMapping, keys: Sequence[Mapping[str, Value]]
-) -> Iterator[list[SourceRow]]:
+) -> Iterator[Sequence[SourceRow]]:
     """Yield the rows whose key attributes have these values; keys without a row, or that no row can have, are left out.
 
     A row may come that has a key only equal by the column's own comparison (citext, char(n)): compare keys. Rows that
@@ -100,7 +109,9 @@ def select_rows_by_key(
             yield from _read_keys(conn, mapping, [[literal for _, literal in literals] for literals in tuples])
 
 
-def _read_keys(conn: psycopg.Connection, mapping: TableMapping, tuples: list[list[str]]) -> Iterator[list[SourceRow]]:
+def _read_keys(
+    conn: psycopg.Connection, mapping: TableMapping, tuples: list[list[str]]
+) -> Iterator[Sequence[SourceRow]]:
     if not tuples:
         return
     where = among([compared(a.sql, a.type) for a in lookup_attributes(mapping)], tuples)
@@ -148,6 +159,31 @@ def _unreadable(conn: psycopg.Connection, mapping: TableMapping, rows: str) -> l
     ]
 
 
+class ReadRows(Sequence[SourceRow]):
+    """The rows of one result, each decoded when it is asked for."""
+
+    def __init__(self, select: _Select, result: pq.abc.PGresult, guard: Guarded | None) -> None:
+        self._select, self._guard = select, guard
+        self.result = result
+
+    @property
+    def restored(self) -> bool:
+        """Whether every row is read wholly and restored by its item, so that `result` says all of it."""
+        return self._select.are_restored(self.result, self._guard)
+
+    def __len__(self) -> int:
+        return self.result.ntuples
+
+    @overload
+    def __getitem__(self, number: int) -> SourceRow: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[SourceRow]: ...
+    def __getitem__(self, number: int | slice) -> SourceRow | Sequence[SourceRow]:
+        if isinstance(number, slice):
+            return [self[n] for n in range(len(self))[number]]
+        return self._select.row(self.result, range(len(self))[number], self._guard)
+
+
 class _Select:
     """Reads rows of a mapping in binary form. `guarded` leaves cells that are too large for an item in the server.
 
@@ -180,26 +216,42 @@ class _Select:
         keys = {key.position for key in mapping.source_key}
         self._never_large = frozenset(a.name for n, a in enumerate(mapping.read) if n in keys)
 
-    def read(self, rows: str, *, singly: bool) -> Iterator[list[SourceRow]]:
+    def read(self, rows: str, *, singly: bool) -> Iterator[ReadRows]:
         """Yield the rows; see `unreadable.Read`."""
         query, guard = self._query(rows)
         at_once = 1 if singly else GUARDED_ROWS_AT_ONCE if self._guarded else ROWS_PER_CHUNK
         for result in binary_rows(self._conn, query, rows_at_once=at_once):
-            yield self._rows(result, guard)
+            yield ReadRows(self, result, guard)
 
-    def _rows(self, result: pq.abc.PGresult, guard: Guarded | None) -> list[SourceRow]:
+    def row(self, result: pq.abc.PGresult, row: int, guard: Guarded | None) -> SourceRow:
+        """Return one row of a result, decoded."""
         get = result.get_value
-        columns = list(enumerate(self._readers))
-        checks = len(columns) + bool(self._texts)
-        batch = []
-        for row in range(result.ntuples):
-            values = tuple(None if (data := get(row, column)) is None else read(data) for column, read in columns)
-            texts = _read_texts(get(row, len(columns)) or b"") if self._texts else ()
-            unrestored = self._unrestored(get(row, checks) or b"") if self._checked else ()
-            if guard is not None and (signs := get(row, checks + bool(self._checked))):
-                unrestored = tuple({*unrestored, *self._too_large(guard, signs.decode())})
-            batch.append(SourceRow(values, unrestored, texts))
-        return batch
+        values = tuple(
+            None if (data := get(row, column)) is None else read(data) for column, read in enumerate(self._readers)
+        )
+        texts = _read_texts(get(row, len(self._readers)) or b"") if self._texts else ()
+        unrestored = self._unrestored(get(row, self._checks) or b"") if self._checked else ()
+        if guard is not None and (signs := get(row, self._signs)):
+            unrestored = tuple({*unrestored, *self._too_large(guard, signs.decode())})
+        return SourceRow(values, unrestored, texts)
+
+    def are_restored(self, result: pq.abc.PGresult, guard: Guarded | None) -> bool:
+        """Return whether every row of a result is restored by its item, by all that PostgreSQL says."""
+        get, rows = result.get_value, range(result.ntuples)
+        restored = b"t" * len(self._checked)
+        return (not self._checked or all(get(row, self._checks) == restored for row in rows)) and (
+            guard is None or not any(get(row, self._signs) for row in rows)
+        )
+
+    @property
+    def _checks(self) -> int:
+        """The column that says of each `back` whether it restores."""
+        return len(self._readers) + bool(self._texts)
+
+    @property
+    def _signs(self) -> int:
+        """The column that says which cells are too large."""
+        return self._checks + bool(self._checked)
 
     def _unrestored(self, same: bytes) -> tuple[str, ...]:
         return tuple(a.name for a, sign in zip(self._checked, same.decode(), strict=True) if sign != "t")

@@ -14,7 +14,7 @@ from pg2dynamo.postgres.binary_floats import read_float4, read_float8
 
 Reader: TypeAlias = Callable[[bytes], Value]
 
-_OID = 26
+OID = 26
 _CHAR, _XML = 18, 142  # their send functions give other text than their output functions
 _INT16 = struct.Struct("!h").unpack
 _INT32 = struct.Struct("!i").unpack
@@ -46,7 +46,7 @@ def _binary_reader(column_type: ColumnType) -> Reader:
     element = column_type.element
     if column_type.kind is Kind.ARRAY and element is not None:
         return _array_reader(_binary_reader(element), of_arrays=element.kind is Kind.ARRAY)
-    return _oid if column_type.oid == _OID else _SCALARS[column_type.kind]
+    return _oid if column_type.oid == OID else _SCALARS[column_type.kind]
 
 
 def _output_reader(column_type: ColumnType) -> Reader:
