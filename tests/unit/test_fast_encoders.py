@@ -46,6 +46,22 @@ def test_a_column_of_each_form_is_written_and_not_left(name: str, data: st.DataO
         assert left == 0 or (name == "generated" and is_unusual(row))
 
 
+@EACH
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        (Kind.NUMERIC, '"0.000'),
+        (Kind.FLOAT8, '1"5'),
+        (Kind.DATE, '2024-01-"1'),
+        (Kind.TIMESTAMP, '2024-01-02 03:04:05.12345"'),
+        (Kind.TIMESTAMPTZ, '2024-01-0" 03:04:05.123456+00'),
+    ],
+)
+def test_a_quote_where_none_belongs_makes_no_other_item(name: str, kind: Kind, field: str) -> None:
+    mapping = mapping_of(column("value", kind))
+    require_equal(mapping, fast_encoder(name, mapping), [f"k\t{field}".encode(), b"k\t\\N"])
+
+
 def is_unusual(row: bytes) -> bool:
     """Whether a row has what the generated encoder may leave."""
     controls = any(byte < 0x20 and byte not in b"\t\n" for byte in row)

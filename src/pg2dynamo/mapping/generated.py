@@ -107,6 +107,7 @@ def _compiled(
         "BOOLEANS": {"t": "true", "f": "false"},
         "number": number,
         "binary": _binary,
+        "leave": _leave,
         "date": instants.date,
         "time": instants.time,
         "timestamp": instants.timestamp,
@@ -177,10 +178,14 @@ def _attribute(cell: Cell, n: int, comma: str, *, quotes: bool) -> str:
     if cell.form not in _TEXTS:
         return repr(name + ":%s") + f" % (value{n}({field}),)"
     kind, content = _TEXTS[cell.form]
-    if quotes and content == "{f}":
-        content = _QUOTED
+    if quotes:
+        content = _QUOTED if content == "{f}" else f"leave() if '\"' in {{f}} else {content}"
     content = content.replace("is_plain({f})", _IS_PLAIN.get(cell.form, "")).replace("{f}", field)
     return repr(name + ':{"' + kind + '":"%s"}') + f" % ({content},)"
+
+
+def _leave() -> str:
+    raise Malformed("a quote in what has none")
 
 
 def _binary(field: str) -> str:
