@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pg2dynamo.mapping.digest import Buckets
-from pg2dynamo.mapping.item_digest import add_item, item_digests
+from pg2dynamo.mapping.json_digest import add_item, item_digests
 
 NUMBERS = st.one_of(
     st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30, places=8),

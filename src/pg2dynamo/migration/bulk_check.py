@@ -9,7 +9,7 @@ from pg2dynamo import faults
 from pg2dynamo.dynamodb.scan import scan_pages
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.mapping.digest import Buckets
-from pg2dynamo.mapping.item_digest import add_item
+from pg2dynamo.mapping.json_digest import add_item
 from pg2dynamo.mapping.table import TableMapping
 from pg2dynamo.migration.workers import Report, Workers
 

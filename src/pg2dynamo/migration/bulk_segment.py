@@ -23,7 +23,7 @@ from pg2dynamo.dynamodb.journal import Journal, QuarantinedRow
 from pg2dynamo.errors import RowRefused, RowSkipped, SourceUnreachable
 from pg2dynamo.mapping.digest import Buckets
 from pg2dynamo.mapping.encode import Encoder
-from pg2dynamo.mapping.item_digest import add_item
+from pg2dynamo.mapping.json_digest import add_item
 from pg2dynamo.migration.copy_segment import CopyJob
 from pg2dynamo.migration.source import connect_source
 from pg2dynamo.migration.workers import Report
