@@ -113,6 +113,12 @@ REFUSED = {
         "ciphertext: status, newest_by: status, decrypt: {format: plaintext}}",
         "stands more than once",
     ),
+    "an embed or lookup that takes the ciphertext of `secrets`": (
+        "{from: orders, to: t, key: {hash: id}, embed: {a: {from: accounts, on: {account_id: id}}}}\nsecrets:\n"
+        "  - {from: accounts, name: 'a/{account_id}', ciphertext: status, newest_by: status, "
+        "decrypt: {format: plaintext}}",
+        "it is a credential's ciphertext",
+    ),
     "`columns` or `leave_out` that leave out an attribute of a key": (
         "{from: orders, to: t, key: {hash: id}, leave_out: [id]}",
         "`leave_out` leaves out id",
