@@ -21,6 +21,7 @@ from pg2dynamo import faults
 from pg2dynamo.dynamodb.page import Page
 from pg2dynamo.dynamodb.scan import read_pages
 from pg2dynamo.dynamodb.settings import TargetSettings
+from pg2dynamo.dynamodb.wire import Wire
 from pg2dynamo.errors import SourceUnreachable
 from pg2dynamo.mapping.decode import Decoder
 from pg2dynamo.mapping.digest import Buckets, bucket_of, digest_key, digest_row
@@ -184,7 +185,8 @@ class ItemPart:
             items = [item for item in page if job.mapping.answers_for(item)] if job.mapping.others else page
             return Digests(*digest_items(job.mapping, items), items.__getitem__)
 
-        yield from read_pages(job.settings, job.mapping.target, self.number, self.total, read)
+        wire = _scan_wire(job.settings)
+        yield from read_pages(job.settings, job.mapping.target, self.number, self.total, read, wire=wire)
 
     def key_of(self, of: Any) -> KeyTexts:
         """See Part."""
@@ -301,8 +303,26 @@ def source_connection(job: VerifyJob) -> psycopg.Connection:
     return _open[wanted][0]
 
 
+_scanning: dict[TargetSettings, Wire] = {}
+"""This process's connection to DynamoDB, kept likewise: finding out where that is takes as long as some pages."""
+
+
+def _scan_wire(settings: TargetSettings) -> Wire:
+    if settings not in _scanning:
+        _close_wires()
+        _scanning[settings] = Wire(settings)
+    return _scanning[settings]
+
+
+def _close_wires() -> None:
+    while _scanning:
+        _, wire = _scanning.popitem()
+        wire.close()
+
+
 def close_sessions() -> None:
-    """Close the connection that this process has kept for the next part."""
+    """Close the connections that this process has kept for the next part."""
+    _close_wires()
     while _open:
         _, (_, stack) = _open.popitem()
         stack.close()
