@@ -14,7 +14,7 @@ import httptools
 
 from pg2dynamo.dynamodb.endpoint import Endpoint, Proxy
 
-RECEIVE_BYTES = 64 * 1024
+RECEIVE_BYTES = 256 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """More than any answer of DynamoDB (16 MB of items as JSON); what is longer is garbage."""
 
