@@ -4,6 +4,7 @@
 is; reading alone; reading and encoding; and under cProfile, which counts the CPU time of each thread. The first three
 give what the whole, reading and encoding cost, undisturbed, each the least of some rounds. What is left is split as the
 profile splits it; the profile makes small functions look dearer than they are, so its parts are shares and no more.
+All of it with each encoder that is there.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from pg2dynamo.dynamodb.settings import TargetSettings
 from pg2dynamo.mapping.encode import Encoder
+from pg2dynamo.mapping.native import VARIABLE
 from pg2dynamo.migration.copy_segment import CopyJob, SegmentTask, close_session, copy_segment
 from pg2dynamo.migration.source import compile_plan, connect_source, open_source, source_dsn, source_tables
 from pg2dynamo.plan.load import parse_plan
@@ -34,12 +37,14 @@ from pg2dynamo.postgres.segments import plan_segments
 from pg2dynamo.postgres.snapshot import adopt_snapshot, hold_snapshot
 from tests.bench.bulk.front import choose_kind
 from tests.bench.bulk.machine import describe_machine
+from tests.bench.bulk.measure import NATIVE_MODULE
 from tests.bench.bulk.ours import plan_text
 from tests.bench.bulk.page import machine_words, markdown_table, plain_table, write_section
 from tests.bench.bulk.servers import running_servers
 
-TABLES = {"small": 200_000, "large": 30_000}
+TABLES = {"small": 300_000, "large": 30_000}
 WHOLE_TABLE = 1 << 30
+PURE = "pure Python"
 READING, ENCODING, BATCHING, SIGNING, SENDING, ANSWERS, OTHER = PARTS = (
     "reading",
     "encoding",
@@ -51,7 +56,7 @@ READING, ENCODING, BATCHING, SIGNING, SENDING, ANSWERS, OTHER = PARTS = (
 )
 LEFT = (BATCHING, SIGNING, SENDING, ANSWERS, OTHER)
 TOP = 3
-ROUNDS = 3
+ROUNDS = 5
 ONE_PROFILE_A_PROCESS = (3, 12)
 """From this Python on, cProfile watches one thread only."""
 
@@ -231,8 +236,9 @@ def held_segment(table: str, environ: Mapping[str, str]) -> Iterator[Segment]:
         yield Segment(SegmentTask(job, segment), environ)
 
 
-def profile_table(table: str, environ: Mapping[str, str]) -> Found:
-    """Measure and profile the copy of one table."""
+def profile_table(table: str, encoder: str, environ: Mapping[str, str]) -> Found:
+    """Measure and profile the copy of one table with the encoder of that name."""
+    os.environ[VARIABLE] = "0" if encoder == PURE else "1"
     with held_segment(table, environ) as segment:
         rows = segment.copy()
         calls = (segment.copy, lambda: segment.read(encode=False), lambda: segment.read(encode=True))
@@ -245,12 +251,10 @@ def profile_table(table: str, environ: Mapping[str, str]) -> Found:
     functions = split(profiles.seconds())
     profiled = {part: functions[part].total() for part in PARTS}
     left_profiled = sum(profiled[part] for part in LEFT)
-    # The profile makes encoding dear, so what is left is at least its share there.
-    left = max(whole - encoded, whole * left_profiled / sum(profiled.values()))
-    parts = {READING: reading, ENCODING: whole - left - reading}
-    parts |= {part: left * profiled[part] / left_profiled for part in LEFT}
+    parts = {READING: reading, ENCODING: encoded - reading}
+    parts |= {part: (whole - encoded) * profiled[part] / left_profiled for part in LEFT}
     return Found(
-        table,
+        f"{table}, {encoder}",
         rows,
         {part: seconds / rows * 1e6 for part, seconds in parts.items()},
         {part: _top(functions[part]) for part in PARTS},
@@ -281,10 +285,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("The profile needs Python 3.11: a later cProfile watches one thread only.", file=sys.stderr)
         return 2
     with running_servers(choose_kind(None), TABLES, lambda text: print(text, file=sys.stderr)) as servers:
-        environ = servers.environ(**servers.front.environ(), **({"PG2DYNAMO_NATIVE": "0"} if options.pure else {}))
+        environ = servers.environ(**servers.front.environ())
         os.environ.clear()
         os.environ.update(environ)
-        found = [profile_table(table, environ) for table in TABLES]
+        encoders = [PURE] if options.pure or find_spec(NATIVE_MODULE) is None else [PURE, "native"]
+        found = [profile_table(table, encoder, environ) for table in TABLES for encoder in encoders]
         machine = describe_machine(servers)
     lines = [cells for table in found for cells in table.cells()]
     if options.json:
