@@ -19,17 +19,8 @@ from pg2dynamo.dynamodb.wire import Answer
 from pg2dynamo.mapping.table import IndexMapping
 from pg2dynamo.mapping.types import Kind
 from pg2dynamo.mapping.write_units import WriteUnits
+from tests.clock import Clock
 from tests.mappings import column, mapping_of
-
-
-class Clock:
-    """Stands in for the monotonic clock."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -16,16 +16,7 @@ import pytest
 from pg2dynamo.dynamodb import budget as module
 from pg2dynamo.dynamodb.budget import WriteBudget
 from pg2dynamo.errors import StageError
-
-
-class Clock:
-    """Stands in for the monotonic clock."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture
